@@ -1,0 +1,49 @@
+// Package finding is what a rule has to say of the values: where it does not
+// hold. Findings are data; that something could not be read is an error.
+package finding
+
+// Finding says where a rule does not hold.
+type Finding struct {
+	// Gate is the Gate's name and GateFile its path in the tree.
+	Gate     string `json:"gate"`
+	GateFile string `json:"gateFile"`
+	// Rule is the rule's identity: "identical", "required", "cel/<name>",
+	// "<pack>/<name>".
+	Rule string `json:"rule"`
+	// Path is the key path, "mattermostEnv[name=MM_X].value"; empty when the
+	// rule speaks of no single path.
+	Path string `json:"path,omitempty"`
+	// Message is one line: what was expected and what was found.
+	Message string `json:"message"`
+	// Fix is what to do next.
+	Fix string `json:"fix"`
+	// Holdings say what each cluster holds there, clusters of one value
+	// together, the largest group first. Secret-like values are redacted.
+	Holdings []Holding `json:"holdings,omitempty"`
+}
+
+// Holding is one value and the clusters that hold it.
+type Holding struct {
+	// Value is the value as JSON, shortened; "<redacted>" under a secret-like
+	// key; empty when Missing.
+	Value string `json:"value,omitempty"`
+	// Missing is true when the path is not set.
+	Missing bool `json:"missing,omitempty"`
+	// Places say for each cluster, in the Gate's order, where the value comes
+	// from.
+	Places []Place `json:"places"`
+}
+
+// Place is a cluster and the position that won there.
+type Place struct {
+	Cluster  string   `json:"cluster"`
+	Position Position `json:"position,omitzero"`
+}
+
+// Position is a place in a file of the tree. Line and Column start at 1; 0
+// means the whole file.
+type Position struct {
+	File   string `json:"file,omitempty"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+}

@@ -1,0 +1,157 @@
+// Package gate is the Gate file, syncgate.yaml: what one application must pass
+// before, while and after it is synced. It holds the types, decodes them
+// strictly from YAML with the place of every mistake, and finds the Gates of a
+// repository. It reads through fs.FS only: a folder, a Git tree and an archive
+// in memory are all the same to it.
+package gate
+
+// What a Gate file must say of itself, and the name it is found by.
+const (
+	APIVersion = "syncgate.dev/v1alpha1"
+	Kind       = "Gate"
+	FileName   = "syncgate.yaml"
+)
+
+// Gate is what one application must pass: its clusters, values, rules, checks
+// and what to do when a check fails after the sync.
+type Gate struct {
+	APIVersion string   `json:"apiVersion" jsonschema:"required"`
+	Kind       string   `json:"kind" jsonschema:"required"`
+	Metadata   Metadata `json:"metadata" jsonschema:"required"`
+	Spec       Spec     `json:"spec" jsonschema:"required"`
+
+	// File is the path of the Gate file in the tree it was loaded from, with
+	// slashes; every relative path in the Gate is relative to its folder.
+	File string `json:"-"`
+}
+
+// Metadata names the Gate. The name is unique in a repository.
+type Metadata struct {
+	// Name is a DNS label: it becomes part of branch, Job and object names.
+	Name string `json:"name" jsonschema:"required"`
+}
+
+// Spec is the body of a Gate.
+type Spec struct {
+	// Source says what is rendered for a cluster.
+	Source Source `json:"source,omitempty"`
+	// Namespace is where the application runs, when a check does not say.
+	Namespace string `json:"namespace,omitempty"`
+	// Packs are built-in sets of rules, list keys and check presets to use.
+	Packs []string `json:"packs,omitempty"`
+	// Clusters are the places where the application runs, at least one.
+	Clusters []Cluster `json:"clusters" jsonschema:"required"`
+	// PerCluster lists the key paths that may differ between clusters.
+	// Everything else must be identical.
+	PerCluster []PerCluster `json:"perCluster,omitempty"`
+	// ListKeys say by which field the items of a list are told apart, so that
+	// they are compared by name and not by position.
+	ListKeys []ListKey `json:"listKeys,omitempty"`
+	// Required are the key paths that every cluster must set to a value that
+	// is not null and not empty.
+	Required []string `json:"required,omitempty"`
+	// Rules are the Gate's own statements about the values, in CEL.
+	Rules []Rule `json:"rules,omitempty"`
+	// PreSync is asked before anything is applied.
+	PreSync Phase `json:"preSync,omitempty"`
+	// PostSync is asked once everything is applied.
+	PostSync Phase `json:"postSync,omitempty"`
+	// Revert says what happens when PostSync does not pass.
+	Revert Revert `json:"revert,omitempty"`
+}
+
+// Source is exactly one of its fields. Without any, the Gate only guards
+// values and cannot be rendered.
+type Source struct {
+	Helm      *Helm      `json:"helm,omitempty"`
+	Kustomize *Directory `json:"kustomize,omitempty"`
+	Plain     *Directory `json:"plain,omitempty"`
+}
+
+// Helm renders a chart that lies in the repository. Its values.yaml is the
+// first layer of every cluster's values.
+type Helm struct {
+	// Chart is the chart's folder, relative to the Gate file.
+	Chart string `json:"chart" jsonschema:"required"`
+	// ReleaseName defaults to the Application's name.
+	ReleaseName string `json:"releaseName,omitempty"`
+	// Namespace defaults to spec.namespace, then to the Application's.
+	Namespace string `json:"namespace,omitempty"`
+	// SkipCRDs leaves the chart's crds/ folder out.
+	SkipCRDs bool `json:"skipCRDs,omitempty"`
+}
+
+// Directory renders a folder: a Kustomization, or plain manifests.
+type Directory struct {
+	// Path is relative to the Gate file; "${cluster}" stands for the
+	// cluster's name.
+	Path string `json:"path" jsonschema:"required"`
+}
+
+// Cluster is one place where the application runs.
+type Cluster struct {
+	// Name is unique in the Gate; the server knows the cluster by it.
+	Name string `json:"name" jsonschema:"required"`
+	// Values are values files relative to the Gate file, later ones win.
+	Values []string `json:"values,omitempty"`
+	// Namespace overrides spec.namespace here.
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// PerCluster allows a key path to differ between clusters.
+type PerCluster struct {
+	// Path is a glob over key paths: "ingress.host", "resources.**",
+	// "mattermostEnv[name=MM_SERVICESETTINGS_SITEURL].value".
+	Path string `json:"path" jsonschema:"required"`
+	// Reason is for the person who asks why.
+	Reason string `json:"reason,omitempty"`
+}
+
+// ListKey names the field that tells the items of a list apart.
+type ListKey struct {
+	// Path is the key path of the list, a glob.
+	Path string `json:"path" jsonschema:"required"`
+	// Key is the field: a string, number or boolean in every item.
+	Key string `json:"key" jsonschema:"required"`
+}
+
+// Rule is a statement about the values of all clusters, in CEL.
+type Rule struct {
+	// Name is unique in the Gate.
+	Name string `json:"name" jsonschema:"required"`
+	// Expr is a CEL expression over clusters, a map from a cluster's name to
+	// its merged values. It is true where the rule holds; a list of strings is
+	// taken as one finding each, an empty string or list as none.
+	Expr string `json:"expr" jsonschema:"required"`
+	// Message says what to do when the rule does not hold.
+	Message string `json:"message,omitempty"`
+}
+
+// Phase is a list of checks and how long to go on asking them.
+type Phase struct {
+	// Deadline ends the Run as Expired when a check still waits then.
+	// Default 30m.
+	Deadline Duration `json:"deadline,omitempty"`
+	// Interval is the time between two questions of a check that waits.
+	// Default 10s.
+	Interval Duration `json:"interval,omitempty"`
+	// FreshFor is how long a passed Run of the same revision answers for a
+	// new attempt. Default 15m before the sync, 0 after it.
+	FreshFor Duration `json:"freshFor,omitempty"`
+	// Checks must all pass.
+	Checks []Check `json:"checks,omitempty"`
+}
+
+// Revert says whether, where and with what a failed change is undone.
+type Revert struct {
+	// Disabled turns the revert pull request off; failures are only reported.
+	Disabled bool `json:"disabled,omitempty"`
+	// Branch is the branch that is synced, and the base of the pull request.
+	// Default: the branch the server has for the repository.
+	Branch string `json:"branch,omitempty"`
+	// Paths are more guarded files, globs relative to the Gate file. The
+	// values files of every cluster and the source's folder always are.
+	Paths []string `json:"paths,omitempty"`
+	// Labels are put on the pull request beside "syncgate".
+	Labels []string `json:"labels,omitempty"`
+}
