@@ -162,10 +162,15 @@ type Event struct {
 	Result  *Result        `json:"result,omitempty"`
 	Note    string         `json:"note,omitempty"`
 	Verdict *VerdictNotice `json:"verdict,omitempty"`
+	Revert  *RevertOutcome `json:"revert,omitempty"`
 }
 
-// VerdictNotice ends a Run's events.
+// VerdictNotice says what the Run came to. It ends the Run's events, unless a
+// revert follows.
 type VerdictNotice struct {
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason"`
+	// RevertFollows is true when one more event, the revert's outcome, comes
+	// once the revert is done. It may take as long as the forge is down.
+	RevertFollows bool `json:"revertFollows,omitempty"`
 }

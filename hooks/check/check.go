@@ -1,4 +1,8 @@
-package hooks
+// Package check is what it means to ask the world one question. It holds the
+// interface, what a check is given and what it answers; the checks themselves
+// are in package checks, and the engine asks them. It is apart from package
+// hooks so that the client in the hook Job links no Kubernetes client.
+package check
 
 import (
 	"context"
@@ -6,6 +10,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
@@ -21,16 +26,16 @@ type Check interface {
 
 // Answer is what a Check found out.
 type Answer struct {
-	Status   Status
+	Status   hooks.Status
 	Reason   string
-	Evidence []Evidence
+	Evidence []hooks.Evidence
 	// Backup is set by a check that proved one.
-	Backup *Backup
+	Backup *hooks.Backup
 }
 
 // Target is what a Check looks at.
 type Target struct {
-	Change Change
+	Change hooks.Change
 	// Namespace is the Gate's namespace on this cluster.
 	Namespace string
 	// Values are the cluster's merged values at the Change's revision.

@@ -1,0 +1,43 @@
+package hooks
+
+// The paths of the gate server's HTTP API. Every call but those for health
+// carries a bearer token.
+const (
+	PathChanges = "/v1/changes" // POST a Change, answered with its Run
+	PathRuns    = "/v1/runs"    // GET /v1/runs/{id}, /v1/runs/{id}/events
+)
+
+// TokenAudience is the audience that a hook Job's ServiceAccount token must be
+// made for: a token for another service is worth nothing here.
+const TokenAudience = "syncgate"
+
+// Problem is what the server says when it does not do what it was asked.
+type Problem struct {
+	// Code is stable and for programs: "unknown_gate".
+	Code string `json:"code"`
+	// Message names the object, what was expected and what was found.
+	Message string `json:"message"`
+	// Remedy is what to do next.
+	Remedy string `json:"remedy"`
+}
+
+// ProblemBody is the body of every answer that is not a success.
+type ProblemBody struct {
+	Error Problem `json:"error"`
+}
+
+// The codes of Problems.
+const (
+	CodeBadRequest      = "bad_request"      // 400: not the form that is expected
+	CodeUnauthenticated = "unauthenticated"  // 401: the token is not good on that cluster
+	CodeForbidden       = "forbidden"        // 403: the subject may not do this
+	CodeUnknownGate     = "unknown_gate"     // 404: lists the gates that are
+	CodeUnknownRevision = "unknown_revision" // 404
+	CodeUnknownRun      = "unknown_run"      // 404
+	CodeUnknownPath     = "unknown_path"     // 404
+	CodeTooLarge        = "too_large"        // 413
+	CodeInvalidChange   = "invalid_change"   // 422: well-formed, but cannot be evaluated
+	CodeRateLimited     = "rate_limited"     // 429
+	CodeInternal        = "internal"         // 500
+	CodeUnavailable     = "unavailable"      // 503: could not find out, ask again
+)
