@@ -10,6 +10,7 @@ import (
 	_ "github.com/getkin/kin-openapi/openapi3"
 	_ "github.com/getkin/kin-openapi/openapi3filter"
 	_ "github.com/gin-gonic/gin"
+	_ "github.com/gofrs/flock"
 	_ "github.com/google/cel-go/cel"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/google/go-github/v60/github"
