@@ -1,0 +1,204 @@
+package report
+
+import (
+	"bufio"
+	"io"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/finding"
+)
+
+// Bounds of the table. A finding that is cut is whole in the other formats.
+const (
+	minColumns  = 60
+	maxColumns  = 100
+	maxFindings = 200 // of one Gate
+	maxProblems = 50  // of one Gate
+)
+
+// writeTable writes for a person: no line is wider than the style's columns,
+// and nothing in a value can steer the terminal.
+func writeTable(w io.Writer, r Report) error {
+	columns := r.Style.Width
+	if columns == 0 {
+		columns = maxColumns
+	}
+	t := table{w: bufio.NewWriter(w), columns: min(max(columns, minColumns), maxColumns), color: r.Style.Color}
+	t.problems("", r.Problems)
+	for _, g := range r.Gates {
+		t.gate(g)
+	}
+	t.paint(bold, summary(r))
+	t.line("")
+	return t.w.Flush()
+}
+
+// ANSI escapes.
+const (
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	faint  = "2"
+)
+
+// table writes lines; bufio keeps the first error for Flush.
+type table struct {
+	w       *bufio.Writer
+	columns int
+	color   bool
+}
+
+func (t table) line(s string) {
+	t.w.WriteString(s)
+	t.w.WriteByte('\n')
+}
+
+// paint writes s, in colour where the style has any.
+func (t table) paint(code, s string) {
+	if t.color {
+		s = "\x1b[" + code + "m" + s + "\x1b[0m"
+	}
+	t.w.WriteString(s)
+}
+
+// text writes s wrapped, each line behind as many spaces as indent says.
+func (t table) text(indent int, s string) {
+	for _, line := range wrap(s, t.columns-indent) {
+		t.line(strings.Repeat(" ", indent) + line)
+	}
+}
+
+func (t table) gate(g Gate) {
+	mark, code, what := "✓", green, "holds"
+	switch g.Verdict() {
+	case Unknown:
+		mark, code, what = "?", yellow, "could not tell"
+		if n := len(g.Findings); n > 0 {
+			what += ", " + count(n, "finding")
+		}
+	case Finds:
+		mark, code, what = "✗", red, count(len(g.Findings), "finding")
+	}
+	title := what
+	if g.Clusters > 0 {
+		title += ", " + count(g.Clusters, "cluster")
+	}
+	name := shorten(clean(gateName(g)), t.columns/2)
+	t.paint(code, mark+" "+name)
+	if g.Name != "" {
+		room := t.columns - cells(name) - cells(title) - 6
+		if file := clean(g.File); cells(file) <= room {
+			title += "  " + file
+		}
+	}
+	t.line("  " + title)
+	t.problems("  ", g.Problems)
+	for i, f := range g.Findings {
+		if i == maxFindings {
+			t.text(2, "and "+count(len(g.Findings)-i, "more finding")+": -o json has them all")
+			break
+		}
+		t.finding(f)
+	}
+	t.line("")
+}
+
+func (t table) problems(indent string, problems []Problem) {
+	for i, p := range problems {
+		if i == maxProblems {
+			t.text(len(indent), "and "+count(len(problems)-i, "more problem")+": -o json has them all")
+			break
+		}
+		for j, line := range problemLines(p) {
+			in := len(indent)
+			if j > 0 {
+				in += 2
+			}
+			t.verbatim(in, line)
+		}
+	}
+	if len(problems) > 0 && indent == "" {
+		t.line("")
+	}
+}
+
+// verbatim is text, but keeps the spaces of a line that fits: they may align
+// a mark with the source above it.
+func (t table) verbatim(indent int, s string) {
+	if cells(s) <= t.columns-indent {
+		t.line(strings.Repeat(" ", indent) + s)
+		return
+	}
+	t.text(indent, s)
+}
+
+func (t table) finding(f finding.Finding) {
+	t.line("")
+	for i, line := range wrap(clean(subject(f)), t.columns-2) {
+		if i > 0 {
+			t.line("")
+		}
+		t.w.WriteString("  ")
+		t.paint(bold, line)
+	}
+	t.line("")
+	t.text(4, shorten(clean(f.Message), maxText))
+	t.holdings(f)
+	if f.Fix != "" {
+		t.text(4, "fix: "+shorten(clean(f.Fix), maxText))
+	}
+}
+
+// row is one line about a group of clusters.
+type row struct {
+	clusters, value, where string
+	odd                    bool
+}
+
+// holdings writes what each group of clusters holds, side by side where the
+// place fits on the line, below the value where it does not.
+func (t table) holdings(f finding.Finding) {
+	const indent, gap, mark = 6, 2, len("  ← odd one out")
+	shown := f.Holdings[:min(len(f.Holdings), maxHoldings)]
+	most := majority(f.Holdings)
+	rows := make([]row, len(shown))
+	var w1, w2 int
+	for i, h := range shown {
+		rows[i] = row{
+			clusters: list(names(h), (t.columns-indent)*3/10),
+			value:    shorten(held(h), (t.columns-indent)*4/10),
+			where:    where(h),
+			odd:      most >= 0 && i != most,
+		}
+		w1, w2 = max(w1, cells(rows[i].clusters)), max(w2, cells(rows[i].value))
+	}
+	for _, r := range rows {
+		lead := strings.Repeat(" ", indent) + pad(r.clusters, w1) + "  " + pad(r.value, w2)
+		room := t.columns - indent - w1 - w2 - 2*gap
+		if r.odd {
+			room -= mark
+		}
+		if cells(r.where) <= room {
+			t.w.WriteString(strings.TrimRight(lead+"  "+r.where, " "))
+			t.odd(r)
+			continue
+		}
+		t.w.WriteString(strings.TrimRight(lead, " "))
+		t.odd(r)
+		t.w.WriteString(strings.Repeat(" ", indent+gap))
+		t.paint(faint, shortenFront(r.where, t.columns-indent-gap))
+		t.line("")
+	}
+	if left := f.Holdings[len(shown):]; len(left) > 0 {
+		t.text(indent, rest(left))
+	}
+}
+
+// odd ends a row, and marks the one that stands against the majority.
+func (t table) odd(r row) {
+	if r.odd {
+		t.paint(red, "  ← odd one out")
+	}
+	t.line("")
+}
