@@ -2,6 +2,8 @@
 // hold. Findings are data; that something could not be read is an error.
 package finding
 
+import "strconv"
+
 // Finding says where a rule does not hold.
 type Finding struct {
 	// Gate is the Gate's name and GateFile its path in the tree.
@@ -46,4 +48,16 @@ type Position struct {
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
+}
+
+// String is "file:line:column", without what is not known.
+func (p Position) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += ":" + strconv.Itoa(p.Line)
+		if p.Column > 0 {
+			s += ":" + strconv.Itoa(p.Column)
+		}
+	}
+	return s
 }
