@@ -1,0 +1,82 @@
+{{- define "syncgate.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "syncgate.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "syncgate.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "syncgate.serviceAccountName" -}}
+{{- default (include "syncgate.fullname" .) .Values.serviceAccount.name -}}
+{{- end -}}
+
+{{- define "syncgate.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "syncgate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "syncgate.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "syncgate.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- define "syncgate.image" -}}
+{{- with .Values.image -}}
+{{- if .digest -}}
+{{ .repository }}@{{ .digest }}
+{{- else -}}
+{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a container may do: nothing but run. */}}
+{{- define "syncgate.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+capabilities:
+  drop: [ALL]
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 999
+runAsGroup: 999
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* What a probe asks; takes the root and a path. */}}
+{{- define "syncgate.probe" -}}
+path: {{ index . 1 }}
+port: api
+scheme: {{ if (index . 0).Values.tls.secretName }}HTTPS{{ else }}HTTP{{ end }}
+{{- end -}}
+
+{{/* What the checks read in a namespace. */}}
+{{- define "syncgate.namespacedRules" -}}
+- apiGroups: [""]
+  resources: [pods, events]
+  verbs: [get, list]
+- apiGroups: [apps]
+  resources: [deployments, replicasets, statefulsets, daemonsets]
+  verbs: [get, list]
+{{- if .Values.rbac.snapshots.read }}
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshots]
+  verbs: [get, list{{ if .Values.rbac.snapshots.take }}, create{{ end }}]
+{{- end }}
+{{- range .Values.rbac.resources }}
+- apiGroups: {{ toJson .apiGroups }}
+  resources: {{ toJson .resources }}
+  verbs: [get, list]
+{{- end }}
+{{- end -}}
