@@ -28,16 +28,17 @@ type ProblemBody struct {
 
 // The codes of Problems.
 const (
-	CodeBadRequest      = "bad_request"      // 400: not the form that is expected
-	CodeUnauthenticated = "unauthenticated"  // 401: the token is not good on that cluster
-	CodeForbidden       = "forbidden"        // 403: the subject may not do this
-	CodeUnknownGate     = "unknown_gate"     // 404: lists the gates that are
-	CodeUnknownRevision = "unknown_revision" // 404
-	CodeUnknownRun      = "unknown_run"      // 404
-	CodeUnknownPath     = "unknown_path"     // 404
-	CodeTooLarge        = "too_large"        // 413
-	CodeInvalidChange   = "invalid_change"   // 422: well-formed, but cannot be evaluated
-	CodeRateLimited     = "rate_limited"     // 429
-	CodeInternal        = "internal"         // 500
-	CodeUnavailable     = "unavailable"      // 503: could not find out, ask again
+	CodeBadRequest      = "bad_request"        // 400: not the form that is expected
+	CodeUnauthenticated = "unauthenticated"    // 401: the token is not good on that cluster
+	CodeForbidden       = "forbidden"          // 403: the subject may not do this
+	CodeUnknownRepo     = "unknown_repository" // 404: lists the repositories that are
+	CodeUnknownGate     = "unknown_gate"       // 404: lists the gates that are
+	CodeUnknownRevision = "unknown_revision"   // 404
+	CodeUnknownRun      = "unknown_run"        // 404
+	CodeUnknownPath     = "unknown_path"       // 404
+	CodeTooLarge        = "too_large"          // 413
+	CodeInvalidChange   = "invalid_change"     // 422: well-formed, but cannot be evaluated
+	CodeRateLimited     = "rate_limited"       // 429
+	CodeInternal        = "internal"           // 500
+	CodeUnavailable     = "unavailable"        // 503: could not find out, ask again
 )

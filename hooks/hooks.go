@@ -82,6 +82,8 @@ type Result struct {
 	Reason string `json:"reason"`
 	// Evidence is what the answer rests on. It holds no secret.
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Backup is the backup that the check proved, if it proved one.
+	Backup *Backup `json:"backup,omitempty"`
 	// At is when the answer was known; Asked is how often the question has
 	// been asked in this Run.
 	At    time.Time `json:"at"`
@@ -123,7 +125,8 @@ type Run struct {
 	Started  time.Time `json:"started"`
 	Deadline time.Time `json:"deadline"`
 	Ended    time.Time `json:"ended,omitzero"`
-	// Backup is the backup that PreSync proved, for whoever must go back.
+	// Backup is the first backup that PreSync proved, for whoever must go
+	// back; Results have them all.
 	Backup *Backup `json:"backup,omitempty"`
 	// Revert is what was done after a PostSync that did not pass.
 	Revert *RevertOutcome `json:"revert,omitempty"`
@@ -131,6 +134,12 @@ type Run struct {
 
 // Done reports whether the Run has a verdict.
 func (r Run) Done() bool { return r.Verdict != "" }
+
+// RevertPending reports whether a revert of the Run's change is still to be
+// done.
+func (r Run) RevertPending() bool {
+	return r.Change.Phase == PostSync && (r.Verdict == Failed || r.Verdict == Expired) && r.Revert == nil
+}
 
 // Backup is a backup and how well it is known to be good.
 type Backup struct {

@@ -83,16 +83,34 @@ func newest(ctx context.Context, q queryer, k Key) (Stored, error) {
 	return oneRun(ctx, q, `SELECT `+runColumns+` FROM runs WHERE`+byKey+`ORDER BY number DESC LIMIT 1`, k.args()...)
 }
 
-// ProvedBackup is the backup of the key's newest Run that passed with one. Nil
-// when none did.
-func (s *Store) ProvedBackup(ctx context.Context, k Key) (*hooks.Backup, error) {
+// ProvedBackups are the backups that the key's newest passed Run proved, among
+// those Runs that proved any.
+func (s *Store) ProvedBackups(ctx context.Context, k Key) ([]hooks.Backup, error) {
 	r, err := oneRun(ctx, s.read, `SELECT `+runColumns+` FROM runs WHERE`+byKey+
 		`AND verdict = ? AND backup_json <> '' ORDER BY number DESC LIMIT 1`, k.args(string(hooks.Passed))...)
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
-	return r.Backup, err
+	var out []hooks.Backup
+	for _, res := range r.Results {
+		if res.Backup != nil {
+			out = append(out, *res.Backup)
+		}
+	}
+	return out, err
 }
+
+// NewestPerCluster are the newest Runs of the key on every cluster, at most
+// maxClusters of them. The key's own cluster does not matter.
+func (s *Store) NewestPerCluster(ctx context.Context, k Key) ([]Stored, error) {
+	return manyRuns(ctx, s.read, `SELECT `+runColumns+` FROM runs r WHERE repository = ? AND gate = ? AND revision = ? AND phase = ?
+		AND number = (SELECT MAX(o.number) FROM runs o WHERE o.repository = r.repository AND o.gate = r.gate
+			AND o.cluster = r.cluster AND o.revision = r.revision AND o.phase = r.phase)
+		ORDER BY cluster LIMIT ?`, k.Repository, k.Gate, k.Revision, string(k.Phase), maxClusters)
+}
+
+// maxClusters bounds NewestPerCluster.
+const maxClusters = 100_000
 
 // Filter limits a list of Runs; an empty field does not.
 type Filter struct {

@@ -58,7 +58,7 @@ func TestRunIsReadAsItWasWritten(t *testing.T) {
 	result := hooks.Result{Check: "nodes", Status: hooks.Wait, Reason: "2 of 3", At: start, Asked: 1,
 		Evidence: []hooks.Evidence{{Object: "node/a", Fact: "NotReady"}}}
 	later := result
-	later.Status, later.Asked = hooks.Pass, 2
+	later.Status, later.Asked, later.Backup = hooks.Pass, 2, &backup
 	write(t, s, func(ctx context.Context, tx *store.Tx) error {
 		return errors.Join(
 			tx.InsertRun(ctx, want),
@@ -105,8 +105,8 @@ func TestRunIsReadAsItWasWritten(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
-	got, err := s.ProvedBackup(t.Context(), want.Key())
-	if d := cmp.Diff(&backup, got); d != "" || err != nil {
+	got, err := s.ProvedBackups(t.Context(), want.Key())
+	if d := cmp.Diff([]hooks.Backup{backup}, got); d != "" || err != nil {
 		t.Errorf("ProvedBackup: %v %s", err, d)
 	}
 }
@@ -123,8 +123,8 @@ func TestNothingFound(t *testing.T) {
 	if _, err := s.ByAttempt(t.Context(), k, "one"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("ByAttempt: %v", err)
 	}
-	if b, err := s.ProvedBackup(t.Context(), k); b != nil || err != nil {
-		t.Errorf("ProvedBackup: %v, %v", b, err)
+	if b, err := s.ProvedBackups(t.Context(), k); b != nil || err != nil {
+		t.Errorf("ProvedBackups: %v, %v", b, err)
 	}
 }
 
