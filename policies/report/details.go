@@ -35,20 +35,19 @@ func gateName(g Gate) string {
 // holds and where, and the fix.
 func details(f finding.Finding) []string {
 	lines := []string{shorten(clean(f.Message), maxText)}
-	most := majority(f.Holdings)
-	for i, h := range f.Holdings {
-		if i == maxHoldings {
-			lines = append(lines, rest(f.Holdings[i:]))
-			break
+	shown, left := groups(f)
+	for _, g := range shown {
+		line := fmt.Sprintf("%s: %s", list(g.clusters, maxValue), shorten(g.value, maxValue))
+		if g.where != "" {
+			line += " at " + g.where
 		}
-		line := fmt.Sprintf("%s: %s", list(names(h), maxValue), shorten(held(h), maxValue))
-		if place := where(h); place != "" {
-			line += " at " + place
-		}
-		if most >= 0 && i != most {
+		if g.odd {
 			line += " (odd one out)"
 		}
 		lines = append(lines, line)
+	}
+	if len(left) > 0 {
+		lines = append(lines, rest(left))
 	}
 	if f.Fix != "" {
 		lines = append(lines, "fix: "+shorten(clean(f.Fix), maxText))
@@ -91,13 +90,18 @@ func summary(r Report) string {
 		}
 	}
 	parts := []string{fmt.Sprintf("%d of %s", holding, verb(len(r.Gates), "gate", "holds", "hold"))}
+	if len(r.Gates) == 0 {
+		parts[0] = "no gate was looked at"
+	}
 	if n := r.Findings(); n > 0 {
 		parts = append(parts, count(n, "finding"))
 	}
 	if broken > 0 {
 		parts = append(parts, count(broken, "problem"))
 	}
-	parts = append(parts, count(clusters, "cluster"))
+	if clusters > 0 {
+		parts = append(parts, count(clusters, "cluster"))
+	}
 	if r.Elapsed > 0 {
 		parts = append(parts, fmt.Sprintf("%.2fs", r.Elapsed.Seconds()))
 	}

@@ -43,7 +43,7 @@ func message(p Problem) string {
 func command(w io.Writer, pos finding.Position, title, message string) {
 	props := make([]string, 0, 4)
 	if pos.File != "" {
-		props = append(props, "file="+escapeProperty(pos.File))
+		props = append(props, "file="+escapeProperty(clean(pos.File)))
 	}
 	if pos.Line > 0 {
 		props = append(props, "line="+strconv.Itoa(pos.Line))

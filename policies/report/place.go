@@ -74,13 +74,63 @@ func held(h finding.Holding) string {
 	return clean(h.Value)
 }
 
-// names are the clusters of a holding, clean.
-func names(h finding.Holding) []string {
-	s := make([]string, len(h.Places))
-	for i, p := range h.Places {
-		s[i] = clean(p.Cluster)
+// group is clusters that hold one value, and where they have it from.
+type group struct {
+	clusters     []string
+	value, where string
+	odd          bool // stands against the majority
+}
+
+// groups says what the clusters of a finding hold, at most maxHoldings groups;
+// left are the holdings that these leave out. Where there is room for it every
+// place has a group of its own, else every value has.
+func groups(f finding.Finding) (shown []group, left []finding.Holding) {
+	most := majority(f.Holdings)
+	add := func(i int, places []finding.Place, where string) {
+		names := make([]string, len(places))
+		for j, p := range places {
+			names[j] = clean(p.Cluster)
+		}
+		shown = append(shown, group{names, held(f.Holdings[i]), where, most >= 0 && i != most})
 	}
-	return s
+	if byPlace, ok := split(f.Holdings); ok {
+		for i := range f.Holdings {
+			for _, places := range byPlace[i] {
+				add(i, places, clean(at(places[0].Position)))
+			}
+		}
+		return shown, nil
+	}
+	for i, h := range f.Holdings {
+		if i == maxHoldings {
+			return shown, f.Holdings[i:]
+		}
+		add(i, h.Places, where(h))
+	}
+	return shown, nil
+}
+
+// split parts the clusters of every holding by place; ok is false when that
+// makes more than maxHoldings groups.
+func split(holdings []finding.Holding) (byPlace [][][]finding.Place, ok bool) {
+	n := 0
+	byPlace = make([][][]finding.Place, len(holdings))
+	for i, h := range holdings {
+		index := make(map[finding.Position]int)
+		for _, p := range h.Places {
+			j, seen := index[p.Position]
+			if !seen {
+				if n++; n > maxHoldings {
+					return nil, false
+				}
+				j = len(byPlace[i])
+				index[p.Position] = j
+				byPlace[i] = append(byPlace[i], nil)
+			}
+			byPlace[i][j] = append(byPlace[i][j], p)
+		}
+	}
+	return byPlace, true
 }
 
 // where says where a holding's value stands: its first known place, and how

@@ -216,7 +216,7 @@ func location(p finding.Position) sarifLocation {
 		URI: (&url.URL{Path: p.File}).String(), URIBaseID: sourceRoot,
 	}}}
 	if p.Line > 0 {
-		loc.Physical.Region = &sarifRegion{StartLine: p.Line, StartColumn: p.Column}
+		loc.Physical.Region = &sarifRegion{StartLine: p.Line, StartColumn: max(p.Column, 0)}
 	}
 	return loc
 }

@@ -150,55 +150,46 @@ func (t table) finding(f finding.Finding) {
 	}
 }
 
-// row is one line about a group of clusters.
-type row struct {
-	clusters, value, where string
-	odd                    bool
-}
-
 // holdings writes what each group of clusters holds, side by side where the
 // place fits on the line, below the value where it does not.
 func (t table) holdings(f finding.Finding) {
-	const indent, gap, mark = 6, 2, len("  ← odd one out")
-	shown := f.Holdings[:min(len(f.Holdings), maxHoldings)]
-	most := majority(f.Holdings)
-	rows := make([]row, len(shown))
+	const indent, gap = 6, 2
+	shown, left := groups(f)
+	lead := make([]string, len(shown))
 	var w1, w2 int
-	for i, h := range shown {
-		rows[i] = row{
-			clusters: list(names(h), (t.columns-indent)*3/10),
-			value:    shorten(held(h), (t.columns-indent)*4/10),
-			where:    where(h),
-			odd:      most >= 0 && i != most,
-		}
-		w1, w2 = max(w1, cells(rows[i].clusters)), max(w2, cells(rows[i].value))
+	for i, g := range shown {
+		lead[i] = list(g.clusters, (t.columns-indent)*3/10)
+		shown[i].value = shorten(g.value, (t.columns-indent)*4/10)
+		w1, w2 = max(w1, cells(lead[i])), max(w2, cells(shown[i].value))
 	}
-	for _, r := range rows {
-		lead := strings.Repeat(" ", indent) + pad(r.clusters, w1) + "  " + pad(r.value, w2)
+	for i, g := range shown {
+		line := strings.Repeat(" ", indent) + pad(lead[i], w1) + "  " + pad(g.value, w2)
 		room := t.columns - indent - w1 - w2 - 2*gap
-		if r.odd {
-			room -= mark
+		if g.odd {
+			room -= cells(oddMark)
 		}
-		if cells(r.where) <= room {
-			t.w.WriteString(strings.TrimRight(lead+"  "+r.where, " "))
-			t.odd(r)
+		if cells(g.where) <= room {
+			t.w.WriteString(strings.TrimRight(line+"  "+g.where, " "))
+			t.odd(g)
 			continue
 		}
-		t.w.WriteString(strings.TrimRight(lead, " "))
-		t.odd(r)
+		t.w.WriteString(strings.TrimRight(line, " "))
+		t.odd(g)
 		t.w.WriteString(strings.Repeat(" ", indent+gap))
-		t.paint(faint, shortenFront(r.where, t.columns-indent-gap))
+		t.paint(faint, shortenFront(g.where, t.columns-indent-gap))
 		t.line("")
 	}
-	if left := f.Holdings[len(shown):]; len(left) > 0 {
+	if len(left) > 0 {
 		t.text(indent, rest(left))
 	}
 }
 
+const oddMark = "  ← odd one out"
+
 // odd ends a row, and marks the one that stands against the majority.
-func (t table) odd(r row) {
-	if r.odd {
-		t.paint(red, "  ← odd one out")
+func (t table) odd(g group) {
+	if g.odd {
+		t.paint(red, oddMark)
 	}
 	t.line("")
 }

@@ -41,15 +41,15 @@ func cleanSlow(s string) string {
 }
 
 // cleanLines is clean for text that may have several lines: the breaks between
-// them stay, empty lines go, and at most max lines are kept.
-func cleanLines(s string, max int) []string {
+// them stay, empty lines go, and at most limit lines are kept.
+func cleanLines(s string, limit int) []string {
 	var lines []string
 	for line := range strings.SplitSeq(strings.ReplaceAll(s, "\t", "    "), "\n") {
 		line = strings.TrimRight(line, " \r")
 		if line == "" {
 			continue
 		}
-		if len(lines) == max {
+		if len(lines) == limit {
 			return append(lines, "…")
 		}
 		lines = append(lines, shorten(clean(line), maxText))
@@ -80,14 +80,14 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// shorten cuts a clean string to at most max columns; "…" stands for the rest.
-func shorten(s string, max int) string {
-	if cells(s) <= max {
+// shorten cuts a clean string to at most limit columns; "…" stands for the rest.
+func shorten(s string, limit int) string {
+	if cells(s) <= limit {
 		return s
 	}
 	n := 0
 	for i, r := range s {
-		if n+runeCells(r) > max-1 {
+		if n+runeCells(r) > limit-1 {
 			return s[:i] + "…"
 		}
 		n += runeCells(r)
@@ -96,14 +96,14 @@ func shorten(s string, max int) string {
 }
 
 // shortenFront is shorten, but keeps the end, where a path says the most.
-func shortenFront(s string, max int) string {
-	if cells(s) <= max {
+func shortenFront(s string, limit int) string {
+	if cells(s) <= limit {
 		return s
 	}
 	n := 0
 	for i := len(s); i > 0; {
 		r, size := utf8.DecodeLastRuneInString(s[:i])
-		if n+runeCells(r) > max-1 {
+		if n+runeCells(r) > limit-1 {
 			return "…" + s[i:]
 		}
 		n += runeCells(r)
@@ -120,9 +120,9 @@ func pad(s string, n int) string {
 	return s
 }
 
-// wrap breaks a clean string at spaces into lines of at most max columns; a
+// wrap breaks a clean string at spaces into lines of at most limit columns; a
 // word that is longer is broken where the line ends.
-func wrap(s string, max int) []string {
+func wrap(s string, limit int) []string {
 	var lines []string
 	line, used := "", 0
 	flush := func() {
@@ -131,11 +131,11 @@ func wrap(s string, max int) []string {
 	}
 	for _, word := range strings.Fields(s) {
 		n := cells(word)
-		if used > 0 && used+1+n > max {
+		if used > 0 && used+1+n > limit {
 			flush()
 		}
-		for n > max {
-			head := cut(word, max)
+		for n > limit {
+			head := cut(word, limit)
 			line = head
 			flush()
 			word = word[len(head):]
@@ -154,11 +154,11 @@ func wrap(s string, max int) []string {
 	return lines
 }
 
-// cut is the longest prefix of s of at most max columns, and at least one rune.
-func cut(s string, max int) string {
+// cut is the longest prefix of s of at most limit columns, and at least one rune.
+func cut(s string, limit int) string {
 	n := 0
 	for i, r := range s {
-		if i > 0 && n+runeCells(r) > max {
+		if i > 0 && n+runeCells(r) > limit {
 			return s[:i]
 		}
 		n += runeCells(r)
@@ -166,27 +166,27 @@ func cut(s string, max int) string {
 	return s
 }
 
-// list joins clean names, at most max columns wide: "eu, us and 997 more". One
+// list joins clean names, at most limit columns wide: "eu, us and 997 more". One
 // name at least is there, cut if need be.
-func list(names []string, max int) string {
+func list(names []string, limit int) string {
 	if len(names) == 0 {
 		return ""
 	}
 	whole := strings.Join(names, ", ")
-	if len(names) <= 12 && cells(whole) <= max {
+	if len(names) <= 12 && cells(whole) <= limit {
 		return whole
 	}
 	for n := min(len(names)-1, 8); n > 0; n-- {
 		s := fmt.Sprintf("%s and %d more", strings.Join(names[:n], ", "), len(names)-n)
-		if cells(s) <= max {
+		if cells(s) <= limit {
 			return s
 		}
 	}
 	if len(names) == 1 {
-		return shorten(names[0], max)
+		return shorten(names[0], limit)
 	}
 	tail := fmt.Sprintf(" and %d more", len(names)-1)
-	return shorten(names[0], max-cells(tail)) + tail
+	return shorten(names[0], limit-cells(tail)) + tail
 }
 
 // count says n things in words: "1 finding", "2 findings".
