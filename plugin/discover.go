@@ -1,0 +1,92 @@
+package plugin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/syncgate/syncgate/plugin/render"
+)
+
+// Discover writes the path of the Gate file that dir, an Application's path,
+// belongs to, and a line feed. It writes nothing when there is none, or when
+// none of its clusters has anything under dir, or when it only guards values
+// and leaves the rendering to others. A Gate that cannot be read is claimed
+// all the same: Argo CD would otherwise render the folder without any gate.
+func Discover(fsys fs.FS, dir string, w io.Writer) error {
+	dir, err := cleanDir(dir)
+	if err != nil {
+		return err
+	}
+	file, err := gateOf(fsys, dir)
+	if err != nil {
+		return err
+	}
+	if file == "" || !usable(fsys, file, dir) {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w, file); err != nil {
+		return fmt.Errorf("write path of gate: %w", err)
+	}
+	return nil
+}
+
+func usable(fsys fs.FS, file, dir string) bool {
+	g, err := load(fsys, file)
+	if err != nil {
+		return true
+	}
+	if _, err := render.KindOf(g.Spec.Source); errors.Is(err, render.ErrNoSource) {
+		return false
+	}
+	if g.Dir() == dir {
+		return true
+	}
+	below, err := clustersBelow(g, dir)
+	return err != nil || len(below) > 0
+}
+
+// announcement is Argo CD's ParameterAnnouncement.
+type announcement struct {
+	Name           string `json:"name"`
+	Title          string `json:"title"`
+	Tooltip        string `json:"tooltip"`
+	Required       bool   `json:"required"`
+	ItemType       string `json:"itemType"`
+	CollectionType string `json:"collectionType"`
+	String         string `json:"string"`
+}
+
+// Parameters writes the parameters that an Application at req.Dir may set, as
+// a JSON list of Argo CD's ParameterAnnouncement. The value of a parameter is
+// what holds when it is not set.
+func Parameters(fsys fs.FS, req Request, w io.Writer) error {
+	g, err := chooseGate(fsys, req)
+	if err != nil {
+		return err
+	}
+	names := clusterNames(g)
+	chosen, err := chooseCluster(g, req)
+	if err != nil {
+		chosen = ""
+	}
+	list := []announcement{{
+		Name: ParameterCluster, Title: "Cluster",
+		Tooltip:  fmt.Sprintf("Which cluster of gate %s to render: %s", g.Metadata.Name, orNone(names)),
+		Required: chosen == "", ItemType: "string", CollectionType: "string", String: chosen,
+	}, {
+		Name: ParameterGate, Title: "Gate",
+		Tooltip:  "The Gate's name, or the path of its file relative to the Application's path; empty for the one the path belongs to",
+		ItemType: "string", CollectionType: "string", String: req.Gate,
+	}}
+	data, err := json.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("write parameters: %w", err)
+	}
+	if _, err := fmt.Fprintf(w, "%s\n", data); err != nil {
+		return fmt.Errorf("write parameters: %w", err)
+	}
+	return nil
+}

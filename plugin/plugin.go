@@ -1,0 +1,187 @@
+// Package plugin makes the objects of an Application as an Argo CD
+// config-management plugin: it holds the values of all clusters against the
+// Gate, renders the one cluster it is asked for, and adds the hook Jobs. What
+// does not hold does not render.
+//
+// Argo CD keeps what a plugin gives for a day, by revision. So nothing here
+// depends on anything but the repository's files and the request: no clock, no
+// chance, no cluster.
+package plugin
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"unicode"
+
+	"github.com/syncgate/syncgate/plugin/inject"
+	"github.com/syncgate/syncgate/plugin/render"
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/gate"
+)
+
+// Request is what Argo CD asks for.
+type Request struct {
+	// Dir is the Application's path in the repository, with slashes, "." for
+	// the root.
+	Dir string
+	// Gate names the Gate: "" for the one the path belongs to; a path,
+	// relative to Dir, of a Gate file or its folder; or the name of a Gate of
+	// the repository. A path has a slash, is "." or "..", or ends in ".yaml".
+	Gate string
+	// Cluster names the cluster; "" when it follows from Dir.
+	Cluster string
+	// App is the Application's name and Namespace its destination's.
+	App       string
+	Namespace string
+	// Repository and Revision are the URL and the full commit SHA that is
+	// rendered. They are needed for hook Jobs only.
+	Repository string
+	Revision   string
+	// Capabilities are those of the destination cluster.
+	Capabilities render.Capabilities
+	// Hooks says how hook Jobs are made; nil leaves them out.
+	Hooks *inject.Config
+	// Renderers render; nil means render.New with default limits.
+	Renderers render.Renderers
+	// Policies bound the reading of values.
+	Policies policies.Options
+}
+
+// Generate writes the objects of the request as YAML documents to w, and
+// nothing else. On an error nothing is written. A *Refusal says that the
+// change must not be synced as it is; every other error that it could not be
+// told. Equal input gives equal bytes.
+func Generate(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error {
+	g, err := chooseGate(fsys, req)
+	if err != nil {
+		return err
+	}
+	cluster, err := chooseCluster(g, req)
+	if err != nil {
+		return err
+	}
+	if err := validate(ctx, fsys, g, req); err != nil {
+		return err
+	}
+	objects, err := renderCluster(ctx, fsys, g, cluster, req)
+	if err != nil {
+		return err
+	}
+	if err := refuseEmpty(g, cluster, objects); err != nil {
+		return err
+	}
+	if req.Hooks != nil {
+		change := inject.Change{Repository: req.Repository, Revision: req.Revision, Cluster: cluster}
+		jobs, err := inject.Jobs(g, change, *req.Hooks, objects)
+		if err != nil {
+			return fmt.Errorf("add hook Jobs to gate %s: %w", g.Metadata.Name, err)
+		}
+		objects = append(objects, jobs...)
+	}
+	if _, err := w.Write(encode(objects)); err != nil {
+		return fmt.Errorf("write objects: %w", err)
+	}
+	return nil
+}
+
+// validate refuses the Gate's findings.
+func validate(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) error {
+	findings, err := policies.Validate(ctx, fsys, g, req.Policies)
+	if err != nil {
+		return fmt.Errorf("validate gate %s: %w", g.Metadata.Name, err)
+	}
+	if len(findings) > 0 {
+		return refuseFindings(g, findings)
+	}
+	return nil
+}
+
+// renderCluster makes the objects of one cluster.
+func renderCluster(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, req Request) ([]render.Object, error) {
+	renderers := req.Renderers
+	if renderers == nil {
+		renderers = render.New(render.Limits{})
+	}
+	renderer, err := renderers.For(g.Spec.Source)
+	if errors.Is(err, render.ErrNoSource) {
+		return nil, fmt.Errorf("gate %s in %s only guards values: it has no spec.source to render; add one, or let the Application render without the plugin",
+			g.Metadata.Name, g.File)
+	}
+	if err != nil {
+		return nil, err
+	}
+	dir, err := g.SourcePath(cluster)
+	if err != nil {
+		return nil, fmt.Errorf("find source of gate %s for cluster %s: %w", g.Metadata.Name, cluster, err)
+	}
+	in := render.Input{FS: fsys, Path: dir, Cluster: req.Capabilities}
+	if helm := g.Spec.Source.Helm; helm != nil {
+		values, err := policies.ClusterValues(ctx, fsys, g, cluster, req.Policies)
+		if err != nil {
+			return nil, fmt.Errorf("merge values of cluster %s: %w", cluster, err)
+		}
+		in.Values, in.SkipCRDs = values.User, helm.SkipCRDs
+		in.Release = render.Release{
+			Name:      cmp.Or(helm.ReleaseName, req.App),
+			Namespace: cmp.Or(helm.Namespace, g.Namespace(cluster), req.Namespace),
+		}
+	}
+	objects, err := renderer.Render(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("cluster %s of gate %s: %w", cluster, g.Metadata.Name, err)
+	}
+	return objects, nil
+}
+
+// refuseEmpty refuses what would leave nothing of the application: Argo CD
+// prunes what is not rendered, and hooks are not what is synced.
+func refuseEmpty(g *gate.Gate, cluster string, objects []render.Object) error {
+	hooks := 0
+	for _, o := range objects {
+		for _, h := range o.Heads() {
+			if !isHook(h) {
+				return nil
+			}
+			hooks++
+		}
+	}
+	found := "nothing"
+	if hooks > 0 {
+		found = fmt.Sprintf("%d hooks and nothing else", hooks)
+	}
+	return &Refusal{
+		Summary: fmt.Sprintf("gate %s renders %s for cluster %s", g.Metadata.Name, found, cluster),
+		Details: []string{"Expected at least one object that is no hook: with pruning on, Argo CD deletes everything that is not rendered."},
+		Remedy:  "Look for a condition in the chart, or an empty folder, that leaves everything out. To delete the application, delete the Application.",
+	}
+}
+
+// isHook reports whether Argo CD runs h as a hook, or skips it, in place of
+// keeping it in sync.
+func isHook(h render.Head) bool {
+	if _, ok := h.Annotations["argocd.argoproj.io/hook"]; ok {
+		return true
+	}
+	types, ok := h.Annotations["helm.sh/hook"]
+	return ok && types != "crd-install"
+}
+
+// encode is the objects as one stream of YAML documents.
+func encode(objects []render.Object) []byte {
+	var out bytes.Buffer
+	for _, o := range objects {
+		out.WriteString("---\n")
+		if !strings.ContainsFunc(o.Source, unicode.IsControl) {
+			out.WriteString("# Source: " + o.Source + "\n")
+		}
+		out.Write(o.Data)
+		out.WriteByte('\n')
+	}
+	return out.Bytes()
+}
