@@ -9,8 +9,14 @@ package git
 import (
 	"context"
 	"errors"
-	"io/fs"
+	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/syncgate/syncgate/gitops"
@@ -26,7 +32,7 @@ type Options struct {
 	// holds no password: that is what Token is for.
 	URL string
 	// Dir is a folder for the cache. It may be lost at any time; it is made
-	// when it is not there.
+	// when it is not there. Several processes may share it.
 	Dir string
 	// Token gives the password or access token for https and http, asked anew
 	// for every call to the server. Nil: none is sent. See TokenFile.
@@ -57,8 +63,11 @@ type SSHOptions struct {
 type Limits struct {
 	// FileBytes is the largest file that is read. Default 16 MiB.
 	FileBytes int64
-	// Entries is how many files a tree may hold. Default 500,000.
+	// Entries is how many files a tree may hold, and how many may differ
+	// between two. Default 500,000.
 	Entries int
+	// Commits is how many commits Log lists. Default 20,000.
+	Commits int
 	// FetchBytes is the largest pack one fetch may bring. Default 512 MiB.
 	FetchBytes int64
 	// CacheBytes is how large the cache may grow before it is begun anew.
@@ -68,57 +77,142 @@ type Limits struct {
 	Timeout time.Duration
 }
 
+func (l Limits) orDefault() Limits {
+	def := Limits{
+		FileBytes: 16 << 20, Entries: 500_000, Commits: 20_000,
+		FetchBytes: 512 << 20, CacheBytes: 2 << 30, Timeout: 2 * time.Minute,
+	}
+	if l.FileBytes <= 0 {
+		l.FileBytes = def.FileBytes
+	}
+	if l.Entries <= 0 {
+		l.Entries = def.Entries
+	}
+	if l.Commits <= 0 {
+		l.Commits = def.Commits
+	}
+	if l.FetchBytes <= 0 {
+		l.FetchBytes = def.FetchBytes
+	}
+	if l.CacheBytes <= 0 {
+		l.CacheBytes = def.CacheBytes
+	}
+	if l.Timeout <= 0 {
+		l.Timeout = def.Timeout
+	}
+	return l
+}
+
 // Repository is an open Git repository. It is safe for concurrent use; its
 // calls wait for each other where they must.
-type Repository struct{}
+type Repository struct {
+	opts   Options
+	remote remote
+	git    string // the executable
+	dir    string // this process's part of the cache
+	lock   *os.File
+	log    *slog.Logger
+
+	trees   *store // revisions without history and contents
+	history *store // commits alone
+
+	mu      sync.Mutex // guards what follows
+	holds   int
+	parsed  []*index
+	objects *objectReader
+}
 
 var _ gitops.Repository = (*Repository)(nil)
 
-// Commit is a commit's own data.
-type Commit struct {
-	SHA     string
-	Tree    string
-	Parents []string
-	Message string
-}
-
-// Change is how one file differs between two trees. Modes are Git's, "100644";
-// a side that has no such file has the empty mode and ID.
-type Change struct {
-	Path             string
-	OldMode, NewMode string
-	OldID, NewID     string
-}
-
-// Merged is the result of a three-way merge. Tree is empty when there are
-// Conflicts, which are the paths that need a person.
-type Merged struct {
-	Tree      string
-	Conflicts []string
-}
-
-// ErrExists says that a branch that was to be made is already there.
-var ErrExists = errors.New("branch already exists")
-
-var errNotYet = errors.New("not written yet")
-
 // Open prepares the cache and checks git's version. It does not speak to the
-// server.
-func Open(ctx context.Context, opts Options) (*Repository, error) { return nil, errNotYet }
+// server. Close the Repository when it is no longer used.
+func Open(ctx context.Context, opts Options) (*Repository, error) {
+	rem, err := parseURL(opts.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	if opts.Dir == "" {
+		return nil, fmt.Errorf("open repository %s: no cache folder given", rem.shown)
+	}
+	opts.Limits = opts.Limits.orDefault()
+	if opts.Username == "" {
+		opts.Username = "x-access-token"
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	bin, err := exec.LookPath("git")
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: find git: %w: install git %s or later", rem.shown, err, MinVersion)
+	}
+	root, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", rem.shown, err)
+	}
+	r := &Repository{opts: opts, remote: rem, git: bin, log: opts.Log.With("repository", rem.shown)}
+	if r.dir, r.lock, err = takeSlot(filepath.Join(root, rem.key())); err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", rem.shown, err)
+	}
+	r.trees = newStore(filepath.Join(r.dir, "trees"))
+	r.history = newStore(filepath.Join(r.dir, "history"))
+	r.objects = &objectReader{repo: r}
+	if err := r.checkVersion(ctx); err != nil {
+		_ = r.Close()
+		return nil, fmt.Errorf("open repository %s: %w", rem.shown, err)
+	}
+	return r, nil
+}
 
 // Close ends the processes of r. The cache stays for the next Open.
-func (r *Repository) Close() error { return nil }
+func (r *Repository) Close() error {
+	r.objects.stop()
+	if err := r.lock.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("close repository %s: %w", r.remote.shown, err)
+	}
+	return nil
+}
 
 // URL is the repository's address, without any credential.
-func (r *Repository) URL() string { return "" }
+func (r *Repository) URL() string { return r.remote.shown }
 
-// Tree implements gitops.Repository. The result is a *Tree.
-func (r *Repository) Tree(ctx context.Context, revision string) (fs.FS, error) { return nil, errNotYet }
+// Hold keeps the cache from being begun anew until release is called, for
+// work that needs objects which are not on the server yet.
+func (r *Repository) Hold() (release func()) {
+	r.mu.Lock()
+	r.holds++
+	r.mu.Unlock()
+	return sync.OnceFunc(func() {
+		r.mu.Lock()
+		r.holds--
+		r.mu.Unlock()
+	})
+}
 
-// Branch implements gitops.Repository.
-func (r *Repository) Branch(ctx context.Context, name string) (string, error) { return "", errNotYet }
+var (
+	shaForm     = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	versionForm = regexp.MustCompile(`^git version (\d+)\.(\d+)`)
+)
 
-// IsAncestor implements gitops.Repository.
-func (r *Repository) IsAncestor(ctx context.Context, ancestor, revision string) (bool, error) {
-	return false, errNotYet
+func checkSHA(what, s string) error {
+	if !shaForm.MatchString(s) {
+		return fmt.Errorf("%s: expected a full SHA in lower-case hex, found %.80q", what, s)
+	}
+	return nil
+}
+
+func (r *Repository) checkVersion(ctx context.Context) error {
+	out, err := r.run(ctx, call{args: []string{"version"}})
+	if err != nil {
+		return err
+	}
+	m := versionForm.FindStringSubmatch(string(out))
+	if m == nil {
+		return fmt.Errorf("read git's version: expected \"git version …\", found %.80q from %s", out, r.git)
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	if major < 2 || major == 2 && minor < 38 {
+		return fmt.Errorf("git %s.%s found at %s, expected %s or later: upgrade git", m[1], m[2], r.git, MinVersion)
+	}
+	return nil
 }
