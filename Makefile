@@ -1,0 +1,57 @@
+# What people do here. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+TESTFLAGS ?=
+
+# The programs, the tools, vet and the linter are all compiled in one way, so
+# that they share one build cache; only -race has to compile its own.
+STATIC := CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
+TOOL := $(STATIC) go run ./test/tools/get
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc || command -v cc || command -v clang),-race)
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/syncgate and bin/syncgate-server, static
+	$(STATIC) go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/syncgate ./cmd/syncgate-server
+
+.PHONY: demo
+demo: build ## Tell the whole story on two real API servers; KEEP=1 leaves it running
+	@$(STATIC) go build -o bin/demo ./test/demo
+	@exec bin/demo $(if $(filter-out 0,$(KEEP)),-keep)
+
+.PHONY: test
+test: ## Vet and test everything; SHORT=1 leaves out what needs real servers
+	$(STATIC) go vet ./...
+ifeq ($(filter-out 0,$(SHORT)),)
+	@$(TOOL) etcd kube-apiserver helm minio >/dev/null
+endif
+	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) $(if $(filter-out 0,$(SHORT)),-short) -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks of docs/benchmarks.md
+	@$(TOOL) helm >/dev/null
+	$(STATIC) go test -run '^$$' -bench . -timeout 60m $(TESTFLAGS) ./test/bench/...
+
+.PHONY: lint
+lint: ## Check form, house rules, the chart and go.mod
+	@bad="$$(git ls-files -z --cached --others --exclude-standard -- '*.go' | xargs -0 gofmt -l)"; \
+	if [ -n "$$bad" ]; then echo "not as gofmt writes it:" >&2; echo "$$bad" >&2; exit 1; fi
+	$(STATIC) go vet ./...
+	$(STATIC) "$$($(TOOL) golangci-lint)" run ./...
+	"$$($(TOOL) helm)" lint --strict charts/syncgate
+	go mod tidy -diff
+
+.PHONY: clean
+clean: ## Remove bin/; the built tools in .cache/tools stay
+	rm -rf bin dist
