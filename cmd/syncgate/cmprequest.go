@@ -1,0 +1,185 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/plugin"
+	"github.com/syncgate/syncgate/plugin/render"
+)
+
+// cmpOptions are the flags of `syncgate cmp`. Where a flag is not given, Argo
+// CD's environment says.
+type cmpOptions struct {
+	root        string
+	gate        string
+	cluster     string
+	app         string
+	namespace   string
+	repository  string
+	revision    string
+	kubeVersion string
+	apiVersions []string
+}
+
+func (o *cmpOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.root, "root", "", "the repository's root (default: from ARGOCD_APP_SOURCE_PATH, else the nearest folder above with .git, else PATH)")
+	f.StringVar(&o.gate, "gate", "", "the Gate: its name, or the path of its file relative to PATH (default: the one PATH belongs to)")
+	f.StringVar(&o.cluster, "cluster", "", "the cluster to render (default: the only one with values under PATH)")
+}
+
+func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.app, "app", "", "the Application's name (default: ARGOCD_APP_NAME)")
+	f.StringVar(&o.namespace, "namespace", "", "the Application's destination namespace (default: ARGOCD_APP_NAMESPACE)")
+	f.StringVar(&o.repository, "repository", "", "the repository's URL (default: ARGOCD_APP_SOURCE_REPO_URL)")
+	f.StringVar(&o.revision, "revision", "", "the full commit SHA that is rendered (default: ARGOCD_APP_REVISION)")
+	f.StringVar(&o.kubeVersion, "kube-version", "", "the cluster's Kubernetes version (default: KUBE_VERSION, else "+render.DefaultKubeVersion+")")
+	f.StringSliceVar(&o.apiVersions, "api-versions", nil, "more API versions of the cluster (default: KUBE_API_VERSIONS)")
+}
+
+// request is what is asked for, with the repository it is asked of. Flags win
+// over parameters, and these over variables.
+func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
+	params, err := parameters()
+	if err != nil {
+		return nil, plugin.Request{}, err
+	}
+	tree, dir, err := o.open(args)
+	if err != nil {
+		return nil, plugin.Request{}, err
+	}
+	apis := o.apiVersions
+	if len(apis) == 0 {
+		apis = splitList(os.Getenv("KUBE_API_VERSIONS"))
+	}
+	req := plugin.Request{
+		Dir:        dir,
+		Gate:       cmp.Or(o.gate, params[plugin.ParameterGate]),
+		Cluster:    cmp.Or(o.cluster, params[plugin.ParameterCluster]),
+		App:        cmp.Or(o.app, os.Getenv("ARGOCD_APP_NAME")),
+		Namespace:  cmp.Or(o.namespace, os.Getenv("ARGOCD_APP_NAMESPACE")),
+		Repository: cmp.Or(o.repository, os.Getenv("ARGOCD_APP_SOURCE_REPO_URL")),
+		Revision:   cmp.Or(o.revision, os.Getenv("ARGOCD_APP_REVISION")),
+		Capabilities: render.Capabilities{
+			KubeVersion: cmp.Or(o.kubeVersion, os.Getenv("KUBE_VERSION")),
+			APIVersions: apis,
+		},
+	}
+	return tree, req, nil
+}
+
+// parameters are the Application's plugin parameters and variables. A parameter
+// is in ARGOCD_APP_PARAMETERS, and again in PARAM_<NAME>, which alone is read
+// where the first is not set; a variable <NAME> is in ARGOCD_ENV_<NAME>.
+func parameters() (map[string]string, error) {
+	values, err := plugin.DecodeParameters([]byte(os.Getenv("ARGOCD_APP_PARAMETERS")))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{plugin.ParameterCluster, plugin.ParameterGate} {
+		if values[name] == "" {
+			values[name] = cmp.Or(
+				os.Getenv("PARAM_"+strings.ToUpper(name)),
+				os.Getenv("ARGOCD_ENV_"+strings.ToUpper(name)),
+				os.Getenv("ARGOCD_ENV_"+name),
+			)
+		}
+	}
+	return values, nil
+}
+
+func splitList(list string) []string {
+	var items []string
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// open opens the repository, out of which nothing leads, and says where in it
+// the Application lies.
+func (o *cmpOptions) open(args []string) (*os.Root, string, error) {
+	at := "."
+	if len(args) > 0 {
+		at = args[0]
+	}
+	at, err := filepath.Abs(at)
+	if err != nil {
+		return nil, "", fmt.Errorf("find path: %w", err)
+	}
+	root, err := o.findRoot(at)
+	if err != nil {
+		return nil, "", err
+	}
+	dir, err := filepath.Rel(root, at)
+	if err != nil || dir == ".." || strings.HasPrefix(dir, "../") {
+		return nil, "", fmt.Errorf("find path: %s is not inside of the repository %s; give another --root or PATH", at, root)
+	}
+	tree, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, "", fmt.Errorf("open repository: %w; give another --root or PATH", err)
+	}
+	if info, err := tree.Stat(dir); err != nil || !info.IsDir() {
+		_ = tree.Close()
+		return nil, "", fmt.Errorf("find path: %s: expected a folder; give another PATH", at)
+	}
+	return tree, filepath.ToSlash(dir), nil
+}
+
+// findRoot is the repository's root above the folder at.
+func (o *cmpOptions) findRoot(at string) (string, error) {
+	if o.root != "" {
+		root, err := filepath.Abs(o.root)
+		if err != nil {
+			return "", fmt.Errorf("find root: %w", err)
+		}
+		return root, nil
+	}
+	if source, ok := os.LookupEnv("ARGOCD_APP_SOURCE_PATH"); ok {
+		return rootAbove(at, source)
+	}
+	for dir := at; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return at, nil
+		}
+	}
+}
+
+// rootAbove is the folder in which at has the path source. Argo CD's plugin
+// server unpacks a repository to a folder of its own and runs the plugin in
+// the Application's path.
+func rootAbove(at, source string) (string, error) {
+	source = filepath.Clean(source)
+	if !filepath.IsLocal(source) {
+		return "", fmt.Errorf("find root: ARGOCD_APP_SOURCE_PATH %q leaves the repository; correct the Application's path", source)
+	}
+	if source == "." {
+		return at, nil
+	}
+	root := at
+	for range strings.Split(filepath.ToSlash(source), "/") {
+		root = filepath.Dir(root)
+	}
+	want, err := os.Stat(filepath.Join(root, source))
+	have, err2 := os.Stat(at)
+	if err := errors.Join(err, err2); err != nil {
+		return "", fmt.Errorf("find root: %w", err)
+	}
+	if !os.SameFile(want, have) {
+		return "", fmt.Errorf("find root: %s is not the Application's path %s in a repository; run it there, or give --root", at, source)
+	}
+	return root, nil
+}
