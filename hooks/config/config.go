@@ -134,10 +134,10 @@ type Log struct {
 
 // Checks bounds what checks may reach.
 type Checks struct {
-	// HTTPAllow are the hosts that http checks may ask, as "host",
-	// "*.domain" or a network in CIDR form. Empty: every host but the
-	// server's own machine and link-local addresses.
-	HTTPAllow []string `json:"httpAllow,omitempty"`
+	// HTTPAllowHosts are hosts, or "host:port", that http checks may ask
+	// although they are on this machine or this link (loopback, link-local and
+	// metadata addresses), which is refused otherwise.
+	HTTPAllowHosts []string `json:"httpAllowHosts,omitempty"`
 }
 
 // Limits bound the server.
