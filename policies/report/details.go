@@ -58,7 +58,7 @@ func details(f finding.Finding) []string {
 // problemLines are a problem in clean lines, its place before the first.
 func problemLines(p Problem) []string {
 	lines := cleanLines(p.Message, maxLines)
-	place := clean(at(p.Position))
+	place := clean(p.Position.String())
 	switch {
 	case place == "":
 	case len(lines) == 0:

@@ -144,7 +144,7 @@ func failure(rule string, findings []finding.Finding) *junitResult {
 		if res == nil {
 			res = &junitResult{Message: shorten(clean(strings.TrimSpace(f.Path+" "+f.Message)), maxText), Type: clean(rule)}
 		}
-		text = append(text, clean(strings.TrimSpace(at(primary(f))+" "+f.Path)))
+		text = append(text, clean(strings.TrimSpace(primary(f).String()+" "+f.Path)))
 		for _, line := range details(f) {
 			text = append(text, "  "+line)
 		}

@@ -1,22 +1,8 @@
 package report
 
 import (
-	"strconv"
-
 	"github.com/syncgate/syncgate/policies/finding"
 )
-
-// at writes a position as file:line:column, without what is not known.
-func at(p finding.Position) string {
-	s := p.File
-	if p.Line > 0 {
-		s += ":" + strconv.Itoa(p.Line)
-		if p.Column > 0 {
-			s += ":" + strconv.Itoa(p.Column)
-		}
-	}
-	return s
-}
 
 // majority is the index of the holding that more clusters have than any other,
 // -1 when no holding is ahead.
@@ -96,7 +82,7 @@ func groups(f finding.Finding) (shown []group, left []finding.Holding) {
 	if byPlace, ok := split(f.Holdings); ok {
 		for i := range f.Holdings {
 			for _, places := range byPlace[i] {
-				add(i, places, clean(at(places[0].Position)))
+				add(i, places, clean(places[0].Position.String()))
 			}
 		}
 		return shown, nil
@@ -143,7 +129,7 @@ func where(h finding.Holding) string {
 			continue
 		}
 		if first == "" {
-			first = clean(at(p.Position))
+			first = clean(p.Position.String())
 		}
 		seen[p.Position] = true
 	}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+// logOptions are the flags that every command has. Logs go to stderr; stdout
+// is for what was asked for.
+type logOptions struct {
+	format string
+	level  string
+}
+
+func (o *logOptions) addFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&o.format, "log-format", "text", "how logs on stderr look: text or json")
+	f.StringVar(&o.level, "log-level", "warn", "least level that is logged: debug, info, warn or error")
+}
+
+// logger writes to w, as the flags say.
+func (o *logOptions) logger(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.level)); err != nil {
+		return nil, usageError{fmt.Errorf("--log-level: expected debug, info, warn or error, found %q", o.level)}
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch o.format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, opts)), nil
+	}
+	return nil, usageError{fmt.Errorf("--log-format: expected text or json, found %q", o.format)}
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/report"
+)
+
+// validateOptions are the flags of "syncgate validate".
+type validateOptions struct {
+	root    string
+	gate    string
+	output  string
+	workers int
+}
+
+// newValidateCommand is "syncgate validate".
+func newValidateCommand(log *logOptions) *cobra.Command {
+	var opts validateOptions
+	cmd := &cobra.Command{
+		Use:   "validate [PATH...]",
+		Short: "Say where the values of the clusters do not agree",
+		Long: `Find every Gate (syncgate.yaml) under the PATHs, by default the current folder,
+merge each cluster's values as Helm does, and say where the Gate's rules do not
+hold: file, line and column, and which clusters hold which value.
+
+Nothing outside of the repository is read, and no cluster is asked.
+
+Exit codes: 0 every rule holds, 1 findings, 2 could not tell (unreadable,
+malformed, a limit hit, no Gate found). With findings and something that could
+not be told it is 2, and the report has both.`,
+		Example: `  syncgate validate
+  syncgate validate apps/mattermost --output json
+  syncgate validate --gate mattermost --output sarif > syncgate.sarif`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runValidate(cmd, args, &opts, log) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opts.output, "output", "o", report.Formats()[0], "one of "+strings.Join(report.Formats(), ", "))
+	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
+	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
+	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
+	return cmd
+}
+
+func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *logOptions) error {
+	logger, err := log.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	switch {
+	case !slices.Contains(report.Formats(), opts.output):
+		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.Formats(), ", "), opts.output)}
+	case opts.workers < 0:
+		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
+	}
+	repo, paths, err := openRepository(opts.root, args)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
+	r := report.Collect(cmd.Context(), repo.FS(), report.Options{
+		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
+		Policies: policies.Options{Workers: opts.workers},
+	})
+	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
+	r.Style = style(cmd.OutOrStdout())
+	if err := report.Write(cmd.OutOrStdout(), opts.output, r); err != nil {
+		return err
+	}
+	switch r.Verdict() {
+	case report.Holds:
+		return nil
+	case report.Finds:
+		return exitError{exitNo}
+	default:
+		return exitError{exitUnknown}
+	}
+}
+
+// style is how a table looks on w: colours and narrow lines are for terminals.
+// NO_COLOR, set to anything, asks for none (no-color.org).
+func style(w io.Writer) report.Style {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return report.Style{}
+	}
+	var s report.Style
+	s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		s.Width = width
+	}
+	return s
+}

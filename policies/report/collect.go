@@ -1,0 +1,171 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// Options say what Collect looks at.
+type Options struct {
+	// Paths are slash paths of the tree: folders to look for Gates in, or
+	// Gate files. Default: the whole tree.
+	Paths []string
+	// Gate keeps the Gate of that name only; "" keeps all.
+	Gate string
+	// Policies say how a Gate is evaluated.
+	Policies policies.Options
+	// Version goes into the Report.
+	Version string
+}
+
+// Collect evaluates every Gate that lies under the paths. What one Gate could
+// not tell hides nothing of another: it is among the problems of its own.
+func Collect(ctx context.Context, fsys fs.FS, opts Options) Report {
+	start := time.Now()
+	r := Report{Version: opts.Version}
+	files, problems := find(fsys, opts.Paths)
+	r.Problems = problems
+	names := make(map[string]string) // name of a Gate to its file
+	for _, file := range files {
+		if g, ok := collect(ctx, fsys, file, names, opts); ok {
+			r.Gates = append(r.Gates, g)
+		}
+	}
+	if opts.Gate != "" {
+		r.pick(opts.Gate, names)
+	}
+	r.Elapsed = time.Since(start)
+	return r
+}
+
+// find lists the Gate files under the paths, each once.
+func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
+	if len(paths) == 0 {
+		paths = []string{"."}
+	}
+	seen := make(map[string]bool)
+	for _, p := range paths {
+		found, err := gate.Find(fsys, p)
+		switch {
+		case err != nil:
+			problems = append(problems, explain(fmt.Errorf("find gates under %s: %w", p, err))...)
+		case len(found) == 0:
+			problems = append(problems, Problem{Message: fmt.Sprintf(
+				"find gates under %s: expected a file %s, found none; write one there, or name the folder that has it",
+				p, gate.FileName)})
+		}
+		for _, file := range found {
+			if !seen[file] {
+				seen[file] = true
+				files = append(files, file)
+			}
+		}
+	}
+	return files, problems
+}
+
+// collect evaluates one Gate; ok is false when the options leave it out. names
+// are the Gates read so far.
+func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res Gate, ok bool) {
+	res = Gate{File: file}
+	g, err := gate.Load(fsys, file)
+	if err != nil {
+		res.Problems = explain(err)
+		return res, true
+	}
+	res.Name, res.Clusters, res.Rules = g.Metadata.Name, len(g.Spec.Clusters), rulesIn(g)
+	if opts.Gate != "" && opts.Gate != res.Name {
+		names[res.Name] = file
+		return res, false
+	}
+	if other, taken := names[res.Name]; taken {
+		res.Problems = []Problem{{
+			Position: finding.Position{File: file},
+			Message: fmt.Sprintf("metadata.name: expected a name of its own, found %q, which is the name of %s too; rename one of them",
+				res.Name, other),
+		}}
+	}
+	names[res.Name] = file
+	findings, err := policies.Validate(ctx, fsys, g, opts.Policies)
+	res.Findings = findings
+	if err != nil {
+		res.Problems = append(res.Problems, explain(err)...)
+	}
+	return res, true
+}
+
+// pick leaves only the Gate that was asked for. Files that could not be read
+// stay when it was not found: it may be one of them.
+func (r *Report) pick(name string, names map[string]string) {
+	var picked []Gate
+	for _, g := range r.Gates {
+		if g.Name == name {
+			picked = append(picked, g)
+		}
+	}
+	if len(picked) > 0 {
+		r.Gates = picked
+		return
+	}
+	there := "there is none that can be read"
+	if len(names) > 0 {
+		there = "there are " + strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+	}
+	r.Problems = append(r.Problems, Problem{Message: fmt.Sprintf("find gate %q: not found; %s", name, there)})
+}
+
+// explain makes problems of an error: one for each it joins, its place apart
+// from its text where it names one.
+func explain(err error) []Problem {
+	// Only an outermost join is taken apart, so that no text before one is lost.
+	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // see above
+		var all []Problem
+		for _, e := range many.Unwrap() {
+			all = append(all, explain(e)...)
+		}
+		return all
+	}
+	place := placeOf(err)
+	text := err.Error()
+	if place.File != "" {
+		text = strings.Replace(text, place.String()+": ", "", 1)
+	}
+	return []Problem{{Position: place, Message: text}}
+}
+
+// placeOf is the place an error names, zero when it names none.
+func placeOf(err error) finding.Position {
+	var inValues *values.Error
+	var inTree *tree.Error
+	switch {
+	case errors.As(err, &inValues):
+		return inValues.Position
+	case errors.As(err, &inTree):
+		return finding.Position{File: inTree.Path}
+	}
+	return finding.Position{}
+}
+
+// rulesIn are the identities of the rules that a Gate asks for.
+func rulesIn(g *gate.Gate) []string {
+	rules := []string{"identical"}
+	if len(g.Spec.Required) > 0 {
+		rules = append(rules, "required")
+	}
+	for _, r := range g.Spec.Rules {
+		rules = append(rules, "cel/"+r.Name)
+	}
+	return rules
+}
