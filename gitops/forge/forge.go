@@ -40,6 +40,7 @@ type Forge interface {
 	Branches
 	PullRequests
 	Issues
+	Comments
 }
 
 // Branches makes and removes branches.
@@ -67,17 +68,26 @@ type PullRequests interface {
 	AddLabels(ctx context.Context, number int, labels []string) error
 }
 
-// Issues are what people read. Pull requests are numbered with them, so that
-// Comment and Close take either's number.
+// Issues are what people read where there can be no pull request.
 type Issues interface {
-	// FindOrOpenIssue returns the issue whose body begins with marker, in any
-	// state, or opens it.
+	// FindIssue returns the issue whose body begins with marker, in any state,
+	// among those that carry the label; nil when there is none.
+	FindIssue(ctx context.Context, marker, label string) (*Issue, error)
+	// FindOrOpenIssue returns the issue that FindIssue finds by the marker and
+	// the first label, or opens it.
 	FindOrOpenIssue(ctx context.Context, i NewIssue) (Issue, error)
+	// Close closes a pull request or an issue: both are numbered together.
+	// Closed or merged already is no error.
+	Close(ctx context.Context, number int) error
+}
+
+// Comments are said on pull requests and issues.
+type Comments interface {
 	// Comment says body once: where a comment that begins with marker is
 	// there already, nothing is done.
 	Comment(ctx context.Context, number int, marker, body string) error
-	// Close closes it. Closed or merged already is no error.
-	Close(ctx context.Context, number int) error
+	// HasComment reports whether a comment begins with marker.
+	HasComment(ctx context.Context, number int, marker string) (bool, error)
 }
 
 // NewBranch is a commit to make on top of Base, and the branch's name.

@@ -2,9 +2,21 @@ package forge
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/google/go-github/v60/github"
 )
+
+// maxAnswer is the largest answer that is read.
+const maxAnswer = 32 << 20
 
 // GitHubOptions say which repository on which GitHub.
 type GitHubOptions struct {
@@ -13,11 +25,133 @@ type GitHubOptions struct {
 	BaseURL string
 	// Owner and Repo name the repository.
 	Owner, Repo string
-	// Token is asked anew for every call.
+	// Token is asked anew for every call. Required. See git.TokenFile.
 	Token func(ctx context.Context) (string, error)
 	// MaxWait is how long a call waits itself when GitHub limits calls; a
 	// longer wait is a *LimitedError. Default 15s.
 	MaxWait time.Duration
-	// Log gets every call at debug level. Nil: nothing is logged.
+	// Backoff is the first pause before a call that failed is made again; it
+	// doubles. Default 500ms.
+	Backoff time.Duration
+	// Transport carries the calls. Nil: the default one, with the proxy of the
+	// environment.
+	Transport http.RoundTripper
+	// Log gets retries, and labels that could not be put on. Nil: nothing is
+	// logged.
 	Log *slog.Logger
+}
+
+// GitHub is a Forge on github.com or GitHub Enterprise. It is safe for
+// concurrent use.
+type GitHub struct {
+	opts   GitHubOptions
+	client *github.Client
+	name   string // owner/repo
+	log    *slog.Logger
+}
+
+var _ Forge = (*GitHub)(nil)
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+
+// NewGitHub makes the Forge. It speaks to nobody yet.
+func NewGitHub(opts GitHubOptions) (*GitHub, error) {
+	for _, n := range []string{opts.Owner, opts.Repo} {
+		if !nameForm.MatchString(n) || n == "." || n == ".." {
+			return nil, fmt.Errorf("set up GitHub: expected an owner and a repository name, found %.100q and %.100q", opts.Owner, opts.Repo)
+		}
+	}
+	if opts.Token == nil {
+		return nil, fmt.Errorf("set up GitHub for %s/%s: no token given", opts.Owner, opts.Repo)
+	}
+	if opts.MaxWait <= 0 {
+		opts.MaxWait = 15 * time.Second
+	}
+	if opts.Backoff <= 0 {
+		opts.Backoff = 500 * time.Millisecond
+	}
+	if opts.Transport == nil {
+		opts.Transport = http.DefaultTransport
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	client := github.NewClient(&http.Client{
+		Transport: &authorized{next: opts.Transport, token: opts.Token},
+		Timeout:   time.Minute,
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			return refuseOtherHosts(req, via)
+		},
+	})
+	client.UserAgent = "syncgate"
+	if opts.BaseURL != "" {
+		u, err := url.Parse(opts.BaseURL)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+			return nil, fmt.Errorf("set up GitHub for %s/%s: base URL: expected one such as \"https://ghe.example/api/v3/\" without credentials", opts.Owner, opts.Repo)
+		}
+		if client, err = client.WithEnterpriseURLs(opts.BaseURL, opts.BaseURL); err != nil {
+			return nil, fmt.Errorf("set up GitHub for %s/%s: base URL: %w", opts.Owner, opts.Repo, err)
+		}
+	}
+	name := opts.Owner + "/" + opts.Repo
+	return &GitHub{opts: opts, client: client, name: name, log: opts.Log.With("repository", name)}, nil
+}
+
+// GitHubRepository takes owner and name out of a repository's clone URL:
+// https://host/owner/name.git, ssh://git@host/owner/name, git@host:owner/name.
+func GitHubRepository(cloneURL string) (owner, repo string, err error) {
+	path := cloneURL
+	if u, parseErr := url.Parse(cloneURL); parseErr == nil && u.Host != "" {
+		path = u.Path
+	} else if _, after, ok := strings.Cut(cloneURL, ":"); ok {
+		path = after
+	}
+	parts := strings.Split(strings.TrimSuffix(strings.Trim(path, "/"), ".git"), "/")
+	if len(parts) != 2 || !nameForm.MatchString(parts[0]) || !nameForm.MatchString(parts[1]) {
+		return "", "", errors.New("read GitHub repository of clone URL: expected a URL that ends in /owner/name or /owner/name.git")
+	}
+	return parts[0], parts[1], nil
+}
+
+// authorized puts the token on each call and bounds the answer.
+type authorized struct {
+	next  http.RoundTripper
+	token func(ctx context.Context) (string, error)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+	token, err := a.token(req.Context())
+	if err != nil {
+		return nil, &tokenError{err}
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := a.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	return resp, nil
+}
+
+// tokenError says that the token could not be had; no retry mends that.
+type tokenError struct{ error }
+
+// Unwrap is the cause.
+func (e *tokenError) Unwrap() error { return e.error }
+
+// refuseOtherHosts keeps the token with the host it is meant for; GitHub
+// redirects a renamed repository within its own.
+func refuseOtherHosts(req *http.Request, via []*http.Request) error {
+	if len(via) >= 5 {
+		return errors.New("expected at most 5 redirects")
+	}
+	if first := via[0].URL; req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+		return fmt.Errorf("redirect to another host, %s, is not followed", req.URL.Host)
+	}
+	return nil
 }
