@@ -48,7 +48,7 @@ func (a *authority) serving(dir string) (certFile, keyFile string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("make serving certificate: %w", err)
 	}
-	tmpl := certificate("kube-apiserver")
+	tmpl := certificate("server")
 	tmpl.KeyUsage = x509.KeyUsageDigitalSignature
 	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	tmpl.IPAddresses = []net.IP{net.ParseIP(host)}
@@ -63,6 +63,25 @@ func (a *authority) serving(dir string) (certFile, keyFile string, err error) {
 		return "", "", fmt.Errorf("make serving certificate: %w", err)
 	}
 	return certFile, keyFile, writeKey(keyFile, key)
+}
+
+// ServingCertificate writes into dir a certificate for a server on 127.0.0.1,
+// its key, and the authority that clients are to trust, and returns their
+// names.
+func ServingCertificate(dir string) (certFile, keyFile, caFile string, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", "", "", fmt.Errorf("make serving certificate: %w", err)
+	}
+	ca, err := newAuthority("syncgate-test")
+	if err != nil {
+		return "", "", "", err
+	}
+	caFile = filepath.Join(dir, "ca.crt")
+	if err := os.WriteFile(caFile, ca.pem, 0o644); err != nil {
+		return "", "", "", fmt.Errorf("make serving certificate: %w", err)
+	}
+	certFile, keyFile, err = ca.serving(dir)
+	return certFile, keyFile, caFile, err
 }
 
 // writeKey writes a private key as PEM, for its owner alone.

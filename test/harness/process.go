@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +32,8 @@ type Command struct {
 	// Env is the whole environment; nil means that of this process.
 	Env []string
 	Dir string
+	// Stdout and Stderr get the output. Default: the log.
+	Stdout, Stderr io.Writer
 	// Ready is asked again and again until it answers nil. Without it, a
 	// process is ready once it runs.
 	Ready func(ctx context.Context) error
@@ -71,9 +74,15 @@ func newProcess(spec Command, logDir string) (*Process, error) {
 		return nil, err
 	}
 	// Not CommandContext: the context of the start is not that of the life.
-	cmd := exec.Command(spec.Path, spec.Args...) //nolint:noctx // see above
+	cmd := exec.Command(spec.Path, spec.Args...)
 	cmd.Env, cmd.Dir = spec.Env, spec.Dir
 	cmd.Stdout, cmd.Stderr = log, log
+	if spec.Stdout != nil {
+		cmd.Stdout = spec.Stdout
+	}
+	if spec.Stderr != nil {
+		cmd.Stderr = spec.Stderr
+	}
 	cmd.SysProcAttr = childAttributes()
 	return &Process{Name: spec.Name, Log: name, spec: spec, cmd: cmd, log: log, done: make(chan struct{})}, nil
 }

@@ -95,6 +95,24 @@ func TestStartWaitsUntilReady(t *testing.T) {
 	}
 }
 
+func TestRunGivesOutputAndExitCode(t *testing.T) {
+	stage := newStage(t)
+	var out strings.Builder
+	cmd := role("failing")
+	cmd.Stdout = &out
+	code, err := stage.Run(bounded(t), cmd)
+	if err != nil || code != 4 || out.String() != "cannot read /etc/widget.conf\n" {
+		t.Errorf("expected exit code 4 and its output, found %d, %v and %q", code, err, out.String())
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	slow := role("stubborn")
+	slow.Grace = 50 * time.Millisecond
+	if _, err := stage.Run(ctx, slow); err == nil || !strings.Contains(err.Error(), "enough") {
+		t.Errorf("a run that is canceled: found %v", err)
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -123,6 +123,26 @@ func (s *Stage) Start(ctx context.Context, cmd Command) (*Process, error) {
 	return p, nil
 }
 
+// Run runs a command to its end and returns its exit code. When the context
+// ends first, the command is stopped and the error says so.
+func (s *Stage) Run(ctx context.Context, cmd Command) (code int, err error) {
+	cmd.Ready = nil
+	p, err := s.Start(ctx, cmd)
+	if err != nil {
+		return -1, err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		return -1, errors.Join(fmt.Errorf("run %s: %w", cmd.Name, context.Cause(ctx)), p.Stop())
+	}
+	code = p.ExitCode()
+	if code < 0 {
+		return code, fmt.Errorf("run %s: %s", cmd.Name, p.ending())
+	}
+	return code, nil
+}
+
 // launch starts p from the stage's own thread, unless the stage has stopped.
 func (s *Stage) launch(p *Process) error {
 	s.mu.Lock()
