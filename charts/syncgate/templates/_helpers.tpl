@@ -41,6 +41,34 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{/* The server's configuration: what the chart knows, and what the values say. */}}
+{{- define "syncgate.config" -}}
+{{- if not (and .Values.config.repositories .Values.config.clusters) -}}
+{{- fail "config: expected at least one entry in config.repositories and in config.clusters; the chart's README has an example" -}}
+{{- end -}}
+{{- $known := dict
+      "listen" (printf ":%d" (int .Values.server.port))
+      "cacheDir" "/var/lib/syncgate/cache"
+      "database" (dict "path" "/var/lib/syncgate/syncgate.db") -}}
+{{- if not (or (hasKey .Values.config "tls") (hasKey .Values.config "insecure")) -}}
+{{- if .Values.tls.secretName -}}
+{{- $_ := set $known "tls" (dict "certFile" "/var/run/syncgate/tls/tls.crt" "keyFile" "/var/run/syncgate/tls/tls.key") -}}
+{{- else -}}
+{{- $_ := set $known "insecure" true -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml (mergeOverwrite $known (deepCopy .Values.config)) -}}
+{{- end -}}
+
+{{/* Where the hook Jobs reach the server. */}}
+{{- define "syncgate.serverURL" -}}
+{{- if .Values.plugin.serverURL -}}
+{{ .Values.plugin.serverURL }}
+{{- else -}}
+{{ if .Values.tls.secretName }}https{{ else }}http{{ end }}://{{ include "syncgate.fullname" . }}.{{ .Release.Namespace }}.svc:{{ .Values.service.port }}
+{{- end -}}
+{{- end -}}
+
 {{/* What a container may do: nothing but run. */}}
 {{- define "syncgate.containerSecurityContext" -}}
 allowPrivilegeEscalation: false
