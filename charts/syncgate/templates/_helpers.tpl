@@ -97,6 +97,9 @@ scheme: {{ if (index . 0).Values.tls.secretName }}HTTPS{{ else }}HTTP{{ end }}
 - apiGroups: [apps]
   resources: [deployments, replicasets, statefulsets, daemonsets]
   verbs: [get, list]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list]
 {{- if .Values.rbac.snapshots.read }}
 - apiGroups: [snapshot.storage.k8s.io]
   resources: [volumesnapshots]
