@@ -10,13 +10,20 @@ type Check struct {
 	// override the preset's.
 	Use string `json:"use,omitempty"`
 
-	Nodes    *NodesCheck    `json:"nodes,omitempty"`
-	Pods     *PodsCheck     `json:"pods,omitempty"`
+	// Nodes asks whether the nodes are Ready.
+	Nodes *NodesCheck `json:"nodes,omitempty"`
+	// Pods asks whether the pods of a namespace run without errors.
+	Pods *PodsCheck `json:"pods,omitempty"`
+	// Resource asks one object, of any kind, by CEL.
 	Resource *ResourceCheck `json:"resource,omitempty"`
-	Images   *ImagesCheck   `json:"images,omitempty"`
-	Rollout  *RolloutCheck  `json:"rollout,omitempty"`
-	HTTP     *HTTPCheck     `json:"http,omitempty"`
-	Backup   *BackupCheck   `json:"backup,omitempty"`
+	// Images asks whether every pod of a workload runs the expected image.
+	Images *ImagesCheck `json:"images,omitempty"`
+	// Rollout asks whether a rollout is complete.
+	Rollout *RolloutCheck `json:"rollout,omitempty"`
+	// HTTP asks a URL.
+	HTTP *HTTPCheck `json:"http,omitempty"`
+	// Backup asks for a backup that could be restored.
+	Backup *BackupCheck `json:"backup,omitempty"`
 }
 
 // NodesCheck asks whether the nodes are Ready.
@@ -30,6 +37,7 @@ type NodesCheck struct {
 
 // PodsCheck asks whether the pods of a namespace run without errors.
 type PodsCheck struct {
+	// Namespace to look in. Default: the Gate's on this cluster.
 	Namespace string `json:"namespace,omitempty"`
 	// Selector limits the pods by label; empty means all.
 	Selector string `json:"selector,omitempty"`
@@ -42,23 +50,29 @@ type PodsCheck struct {
 
 // ResourceCheck asks one object, of any kind, by CEL over object.
 type ResourceCheck struct {
+	// APIVersion of the object, "apps/v1".
 	APIVersion string `json:"apiVersion" jsonschema:"required"`
-	Kind       string `json:"kind" jsonschema:"required"`
-	Namespace  string `json:"namespace,omitempty"`
-	Name       string `json:"name" jsonschema:"required"`
+	// Kind of the object, "Deployment".
+	Kind string `json:"kind" jsonschema:"required"`
+	// Namespace of the object; a kind of the whole cluster has none. Default:
+	// the Gate's on this cluster.
+	Namespace string `json:"namespace,omitempty"`
+	// Name of the object.
+	Name string `json:"name" jsonschema:"required"`
 	// Pass is true when the answer is yes.
 	Pass string `json:"pass" jsonschema:"required"`
 	// Fail is true when the answer is no and will stay so. Neither: Wait.
 	Fail string `json:"fail,omitempty"`
 	// Show gives the text that is put into the evidence.
 	Show string `json:"show,omitempty"`
-	// Absent is the answer when there is no such object: Fail, Wait (the
-	// default) or Pass.
+	// Absent is the answer when there is no such object: Fail, Wait or Pass.
+	// Default Wait.
 	Absent string `json:"absent,omitempty" jsonschema:"enum=Fail,enum=Wait,enum=Pass"`
 }
 
 // ImagesCheck asks whether every pod of a workload runs the expected image.
 type ImagesCheck struct {
+	// Namespace to look in. Default: the Gate's on this cluster.
 	Namespace string `json:"namespace,omitempty"`
 	// Selector finds the workload's pods by label.
 	Selector string `json:"selector" jsonschema:"required"`
@@ -73,16 +87,19 @@ type ImagesCheck struct {
 
 // RolloutCheck asks whether a rollout is complete.
 type RolloutCheck struct {
-	// Kind is Deployment (the default), StatefulSet or DaemonSet.
-	Kind      string `json:"kind,omitempty" jsonschema:"enum=Deployment,enum=StatefulSet,enum=DaemonSet"`
+	// Kind is Deployment, StatefulSet or DaemonSet. Default Deployment.
+	Kind string `json:"kind,omitempty" jsonschema:"enum=Deployment,enum=StatefulSet,enum=DaemonSet"`
+	// Namespace to look in. Default: the Gate's on this cluster.
 	Namespace string `json:"namespace,omitempty"`
-	Name      string `json:"name" jsonschema:"required"`
+	// Name of the workload.
+	Name string `json:"name" jsonschema:"required"`
 }
 
 // HTTPCheck asks a URL.
 type HTTPCheck struct {
+	// URL to ask, http or https.
 	URL string `json:"url" jsonschema:"required"`
-	// Method is GET (the default) or HEAD: a check changes nothing.
+	// Method is GET or HEAD: a check changes nothing. Default GET.
 	Method string `json:"method,omitempty" jsonschema:"enum=GET,enum=HEAD"`
 	// Headers are sent with the request.
 	Headers map[string]string `json:"headers,omitempty"`
@@ -136,6 +153,8 @@ type ObjectBackup struct {
 
 // SnapshotBackup is a backup kept as VolumeSnapshots.
 type SnapshotBackup struct {
+	// Namespace of the claims and their snapshots. Default: the Gate's on
+	// this cluster.
 	Namespace string `json:"namespace,omitempty"`
 	// Claims are the PersistentVolumeClaims that each need a snapshot.
 	Claims []string `json:"claims" jsonschema:"required"`
@@ -146,5 +165,6 @@ type SnapshotBackup struct {
 
 // TakeSnapshot says how the server takes a snapshot itself.
 type TakeSnapshot struct {
+	// Class is the VolumeSnapshotClass of the snapshots.
 	Class string `json:"class" jsonschema:"required"`
 }

@@ -15,10 +15,14 @@ const (
 // Gate is what one application must pass: its clusters, values, rules, checks
 // and what to do when a check fails after the sync.
 type Gate struct {
-	APIVersion string   `json:"apiVersion" jsonschema:"required"`
-	Kind       string   `json:"kind" jsonschema:"required"`
-	Metadata   Metadata `json:"metadata" jsonschema:"required"`
-	Spec       Spec     `json:"spec" jsonschema:"required"`
+	// APIVersion is "syncgate.dev/v1alpha1".
+	APIVersion string `json:"apiVersion" jsonschema:"required"`
+	// Kind is "Gate".
+	Kind string `json:"kind" jsonschema:"required"`
+	// Metadata names the Gate.
+	Metadata Metadata `json:"metadata" jsonschema:"required"`
+	// Spec is what the application must pass.
+	Spec Spec `json:"spec" jsonschema:"required"`
 
 	// File is the path of the Gate file in the tree it was loaded from, with
 	// slashes; every relative path in the Gate is relative to its folder.
@@ -63,9 +67,12 @@ type Spec struct {
 // Source is exactly one of its fields. Without any, the Gate only guards
 // values and cannot be rendered.
 type Source struct {
-	Helm      *Helm      `json:"helm,omitempty"`
+	// Helm renders a chart that lies in the repository.
+	Helm *Helm `json:"helm,omitempty"`
+	// Kustomize renders a Kustomization.
 	Kustomize *Directory `json:"kustomize,omitempty"`
-	Plain     *Directory `json:"plain,omitempty"`
+	// Plain renders a folder of manifests as they are.
+	Plain *Directory `json:"plain,omitempty"`
 }
 
 // Helm renders a chart that lies in the repository. Its values.yaml is the
