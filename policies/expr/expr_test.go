@@ -1,0 +1,232 @@
+package expr_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/syncgate/syncgate/policies/expr"
+)
+
+func TestEval(t *testing.T) {
+	in := map[string]any{"values": map[string]any{
+		"replicas": float64(3), "tag": "11.6.1", "list": []any{"a", "b", "a"}, "on": true, "none": nil,
+	}}
+	tests := []struct {
+		name, src string
+		want      any
+	}{
+		{"field", `values.tag`, "11.6.1"},
+		{"number across types", `values.replicas == 3 && values.replicas >= 2`, true},
+		{"has", `has(values.missing)`, false},
+		{"optional", `values.?missing.orValue("x")`, "x"},
+		{"optional none", `values.?missing`, nil},
+		{"macros", `values.list.filter(x, x == "a").size()`, int64(2)},
+		{"strings", `values.tag.split(".")[0]`, "11"},
+		{"join", `values.list.join("-")`, "a-b-a"},
+		{"join alone", `values.list.join()`, "aba"},
+		{"replace", `values.tag.replace(".", "_")`, "11_6_1"},
+		{"replace some", `values.tag.replace(".", "_", 1)`, "11_6.1"},
+		{"format", `"%s:%d".format([values.tag, 5])`, "11.6.1:5"},
+		{"distinct", `values.list.distinct()`, []any{"a", "b"}},
+		{"range", `lists.range(3)`, []any{int64(0), int64(1), int64(2)}},
+		{"sets", `sets.contains(values.list, ["a"])`, true},
+		{"math", `math.greatest(1, 2)`, int64(2)},
+		{"map", `{"a": [1, 2.5, null]}`, map[string]any{"a": []any{int64(1), 2.5, nil}}},
+		{"duration", `duration("90s")`, 90 * time.Second},
+		{"null", `values.none`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := expr.Compile(tt.src, "values")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := p.Eval(t.Context(), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.src, diff)
+			}
+		})
+	}
+}
+
+func TestCompileErrors(t *testing.T) {
+	tests := []struct{ name, src, want string }{
+		{"empty", " ", "found nothing"},
+		{"syntax", "values.", "character 8 of the expression"},
+		{"unknown name", "valeus.a == 1", "undeclared reference to 'valeus'"},
+		{"not a boolean", `"text"`, "expected true or false"},
+		{"too long", "true" + strings.Repeat(" ", expr.SizeLimit), "limit expressionSize="},
+		{"too costly for certain", "lists.range(1000000000).size() > 0", "limit cost="},
+		{"too deep", "[1].all(a, [1].all(b, [1].all(c, [1].all(d, [1].all(e, [1].all(f, true))))))", "limit nesting=5"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := expr.CompileBool(tt.src, "values")
+			var ce *expr.CompileError
+			if !errors.As(err, &ce) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v; want a CompileError of one line with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEvaluationIsBounded(t *testing.T) {
+	big := make([]any, 3000)
+	for i := range big {
+		big[i] = strings.Repeat("x", 2000)
+	}
+	in := map[string]any{"v": big}
+	tests := []struct{ name, src, want string }{
+		{"loops", `v.all(a, v.all(b, v.all(c, size(c) > 0)))`, "limit cost="},
+		{"join", `v.join("") == ""`, "limit work="},
+		{"format", `"%s".format([v]) == ""`, "limit work="},
+		{"range", `lists.range(int(v[0].size()) * 1000000).size() > 0`, "limit "},
+		{"distinct", `v.distinct().size() > 0`, "limit "},
+		{"sets", `sets.contains(v, v)`, "limit "},
+		{"replace", `v[0].replace("x", v[1]) == ""`, ""},
+		{"replace more", `v[0].replace("x", v[1] + v[1]) == ""`, "limit work="},
+		{"doubling", `[v[0]+v[0]+v[0]+v[0]+v[0]+v[0]].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, a+a+a+a+a+a+a+a)))).size() > 0`, "limit cost="},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var p *expr.Program
+			var err error
+			if p, err = expr.CompileBool(tt.src, "v"); err == nil {
+				_, err = p.Bool(t.Context(), in)
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("error %v; want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEvaluationStopsWithItsContext(t *testing.T) {
+	p, err := expr.CompileBool("v.all(a, v.all(b, a == b || a != b))", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Bool(ctx, map[string]any{"v": make([]any, 1000)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v; want context.Canceled", err)
+	}
+}
+
+func TestBoolRefusesWhatIsNeither(t *testing.T) {
+	p, err := expr.CompileBool("v", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{nil, "true", int64(1)} {
+		if got, err := p.Bool(t.Context(), map[string]any{"v": v}); err == nil {
+			t.Errorf("%v: want an error, got %v", v, got)
+		}
+	}
+}
+
+func TestProgramIsSafeForConcurrentUse(t *testing.T) {
+	p, err := expr.CompileBool(`v > 1 && ["a", "b"].join("-") == "a-b"`, "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if ok, err := p.Bool(context.Background(), map[string]any{"v": 2}); err != nil || !ok {
+					t.Errorf("want true, got %v, %v", ok, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestErrorsTellNoValue(t *testing.T) {
+	in := map[string]any{"v": map[string]any{"password": "hunter2", "m": map[string]any{}}}
+	for _, src := range []string{
+		`int(v.password) > 0`, `v.m[v.password] == 1`, `timestamp(v.password) > timestamp(0)`,
+		`v.password.matches(v.password + "(")`, `v.password + 1 == 2`,
+	} {
+		p, err := expr.CompileBool(src, "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Bool(t.Context(), in)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: error %v; want one without the password", src, err)
+		}
+	}
+	p, err := expr.Compile("v.nothing.here", "v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Eval(t.Context(), in); err == nil || !strings.Contains(err.Error(), "no such key: nothing") {
+		t.Errorf("error %v; want the key that is missing", err)
+	}
+}
+
+func TestInterpolate(t *testing.T) {
+	in := map[string]any{
+		"cluster": "eu",
+		"values":  map[string]any{"image": map[string]any{"repository": "r/mm", "tag": "1.2"}, "n": float64(8065), "none": nil},
+	}
+	tests := []struct{ name, in, want, problem string }{
+		{name: "plain", in: "text", want: "text"},
+		{name: "one", in: "https://${cluster}.example.com:${ values.n }/", want: "https://eu.example.com:8065/"},
+		{name: "concatenation", in: "${values.image.repository + ':' + values.image.tag}", want: "r/mm:1.2"},
+		{name: "literal", in: "$${cluster} ${cluster}", want: "${cluster} eu"},
+		{name: "braces", in: `${ {"a}": "}"}["a}"] }!`, want: "}!"},
+		{name: "strings", in: `${'it\'s }' + r"\}" + """"}"""}`, want: `it's }\}"}`},
+		{name: "dollar alone", in: "5$ {x}", want: "5$ {x}"},
+		{name: "open", in: "${cluster", problem: `expected a "}"`},
+		{name: "null", in: "${values.none}", problem: "found null"},
+		{name: "map", in: "${values.image}", problem: "expected text"},
+		{name: "missing", in: "${values.nope}", problem: "no such key: nope"},
+		{name: "unknown", in: "${cluster2}", problem: "undeclared"},
+		{name: "syntax", in: "${cluster +}", problem: "compile"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := expr.Interpolate(t.Context(), tt.in, in)
+			if tt.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.problem) {
+					t.Fatalf("Interpolate = %q, %v; want an error with %q", got, err, tt.problem)
+				}
+				return
+			}
+			if err != nil || got != tt.want {
+				t.Fatalf("Interpolate = %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzInterpolate(f *testing.F) {
+	f.Add("a ${cluster} $${ ${'}'}")
+	f.Add(`${ {"a": 1} }`)
+	f.Fuzz(func(t *testing.T, s string) {
+		got, err := expr.Interpolate(t.Context(), s, map[string]any{"cluster": "eu"})
+		if err == nil && !strings.Contains(s, "${") && got != s {
+			t.Fatalf("Interpolate(%q) = %q", s, got)
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for b.Loop() {
+		if _, err := expr.CompileBool("clusters.all(c, clusters[c].a == 1)", "clusters"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
