@@ -19,9 +19,10 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM ${BASE_IMAGE}
 ARG VERSION=devel
 ARG REVISION=unknown
-# git reads and writes repositories; tini collects what a killed git leaves
-# behind. Nothing else is installed.
-RUN apk add --no-cache ca-certificates git tini \
+# git reads and writes repositories, over ssh too; tini collects what a killed
+# git leaves behind. ssh will not run as a user that has no name.
+RUN apk add --no-cache ca-certificates git openssh-client tini \
+    && echo 'syncgate:x:999:999:Syncgate:/home/syncgate:/sbin/nologin' >> /etc/passwd \
     && mkdir -p /var/lib/syncgate /home/syncgate \
     && chown 999:999 /var/lib/syncgate /home/syncgate
 COPY --from=build /out/syncgate /out/syncgate-server /usr/local/bin/
@@ -30,7 +31,7 @@ WORKDIR /home/syncgate
 # Numeric, so that runAsNonRoot can be checked; 999, because the repo-server of
 # Argo CD shares its socket folder with that user.
 USER 999:999
-EXPOSE 8080
+EXPOSE 8443
 LABEL org.opencontainers.image.title="Syncgate" \
       org.opencontainers.image.description="Guards GitOps upgrades of stateful applications on several clusters" \
       org.opencontainers.image.source="https://github.com/syncgate/syncgate" \
