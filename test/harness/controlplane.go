@@ -82,7 +82,7 @@ func (cp *ControlPlane) Dir() string { return cp.stage.Dir }
 
 func (cp *ControlPlane) start(ctx context.Context, etcd, apiServer string) error {
 	var endpoint string
-	err := withPorts(2, func(ports []int) (err error) {
+	err := WithPorts(2, func(ports []int) (err error) {
 		endpoint, err = cp.startEtcd(ctx, etcd, ports)
 		return err
 	})
@@ -93,7 +93,7 @@ func (cp *ControlPlane) start(ctx context.Context, etcd, apiServer string) error
 	if err != nil {
 		return err
 	}
-	err = withPorts(1, func(ports []int) error {
+	err = WithPorts(1, func(ports []int) error {
 		cp.Config = creds.config(ports[0])
 		return cp.startAPIServer(ctx, apiServer, endpoint, creds, ports[0])
 	})

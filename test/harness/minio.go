@@ -34,7 +34,7 @@ func StartMinIO(ctx context.Context, opts Options) (*MinIO, error) {
 		return nil, err
 	}
 	m := &MinIO{AccessKey: "syncgate", SecretKey: rand.Text(), stage: stage}
-	err = withPorts(2, func(ports []int) error { return m.start(ctx, path, ports) })
+	err = WithPorts(2, func(ports []int) error { return m.start(ctx, path, ports) })
 	if err != nil {
 		return nil, errors.Join(err, stage.Stop())
 	}

@@ -27,8 +27,8 @@ func freePorts(n int) ([]int, error) {
 	return ports, nil
 }
 
-// withPorts calls start with n free ports, again when a port was taken.
-func withPorts(n int, start func(ports []int) error) error {
+// WithPorts calls start with n free ports, again when a port was taken.
+func WithPorts(n int, start func(ports []int) error) error {
 	var err error
 	for range startTries {
 		ports, perr := freePorts(n)
