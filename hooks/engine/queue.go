@@ -81,7 +81,9 @@ func (e *Engine) queue() *river.Config {
 			runQueue:    {MaxWorkers: e.opts.Limits.Runs},
 			revertQueue: {MaxWorkers: revertWorkers},
 		},
-		Workers:              w,
+		Workers: w,
+		// A round that sleeps wakes by this poll.
+		FetchPollInterval:    200 * time.Millisecond,
 		Logger:               e.log.With("component", "queue"),
 		JobTimeout:           longest,
 		RescueStuckJobsAfter: longest + time.Minute,

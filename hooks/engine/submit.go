@@ -165,7 +165,7 @@ func canonicalURL(raw string) string {
 		for _, port := range []string{":443", ":80", ":22"} {
 			host = strings.TrimSuffix(host, port)
 		}
-	} else if before, after, ok := strings.Cut(raw, ":"); ok && !strings.Contains(before, "/") {
+	} else if before, after, ok := strings.Cut(raw, ":"); ok && !strings.Contains(before, "/") && !strings.HasPrefix(after, "//") {
 		// user@host:path, as ssh writes it
 		host, path = before[strings.LastIndex(before, "@")+1:], after
 	} else if _, after, ok := strings.Cut(raw, "@"); ok {

@@ -13,6 +13,9 @@ import (
 	"github.com/syncgate/syncgate/hooks/store"
 )
 
+// lastGrace is how long the last round may take beyond the deadline.
+const lastGrace = 30 * time.Second
+
 // runWorker works on Runs, one round a job; between two rounds the job sleeps
 // in the database.
 type runWorker struct {
@@ -45,13 +48,13 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 	if r.Change.Phase == hooks.SyncFail {
 		return e.recordSyncFail(ctx, r, job)
 	}
-	left := r.Deadline.Sub(e.now())
-	if left <= 0 {
-		return e.finish(ctx, r, expired(r), job)
-	}
-	asking, cancel := context.WithTimeoutCause(ctx, left, errDeadline)
+	// A Run that wakes at its deadline, or after it because no process was
+	// there, asks once more: what it knows may be old.
+	left := max(0, r.Deadline.Sub(e.now()))
+	asking, cancel := context.WithTimeoutCause(ctx, left+min(lastGrace, e.opts.Limits.CheckTimeout), errDeadline)
 	defer cancel()
 	d, interval, err := e.round(asking, &r)
+	left = r.Deadline.Sub(e.now())
 	switch {
 	case ctx.Err() != nil:
 		// The process ends or the fence was hit: the next one asks again.
@@ -60,9 +63,10 @@ func (w *runWorker) Work(ctx context.Context, job *river.Job[runArgs]) error {
 		return err
 	case d.verdict != "":
 		return e.finish(ctx, r, d, job)
+	case left <= 0:
+		return e.finish(ctx, r, expired(r), job)
 	}
-	left = r.Deadline.Sub(e.now())
-	return river.JobSnooze(max(0, min(max(interval, e.opts.Limits.MinInterval), left)))
+	return river.JobSnooze(min(max(interval, e.opts.Limits.MinInterval), left))
 }
 
 // round asks once and puts what was found out into r.
