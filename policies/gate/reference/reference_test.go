@@ -310,3 +310,41 @@ spec:
 		})
 	}
 }
+
+// TestChecksAreDescribed holds docs/reference/checks.md against the kinds of
+// checks and their fields.
+func TestChecksAreDescribed(t *testing.T) {
+	raw, err := os.ReadFile("../../../docs/reference/checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := make(map[string]string)
+	for _, s := range strings.Split(string(raw), "\n## ")[1:] {
+		title, body, _ := strings.Cut(s, "\n")
+		sections[strings.Trim(title, "`")] = body
+	}
+	types := parseTypes(t, "..")
+	for _, kind := range types["Check"].fields {
+		if kind.of == "" {
+			continue
+		}
+		body := sections[kind.key]
+		for _, status := range []string{"`Pass`", "`Wait`", "`Fail`"} {
+			if !strings.Contains(body, status) {
+				t.Errorf("%s: it does not say when the answer is %s", kind.key, status)
+			}
+		}
+		var fields func(s *structType)
+		fields = func(s *structType) {
+			for _, f := range s.fields {
+				if !strings.Contains(body, "`"+f.key+"`") {
+					t.Errorf("%s: the field %s is not mentioned", kind.key, f.key)
+				}
+				if f.of != "" {
+					fields(types[f.of])
+				}
+			}
+		}
+		fields(types[kind.of])
+	}
+}
