@@ -191,7 +191,10 @@ func (d document) head(n *yaml.Node) (Head, error) {
 		{&h.Namespace, []string{"metadata", "namespace"}, false},
 	} {
 		v := find(n, f.path...)
-		if v != nil && v.Kind == yaml.ScalarNode && v.Tag != "!!null" {
+		if v != nil && v.Tag != "!!null" {
+			if v.Kind != yaml.ScalarNode || v.Tag != "!!str" {
+				return Head{}, d.fail(v.Line, v.Column, "expected a string as "+strings.Join(f.path, "."), "write it in quotes")
+			}
 			*f.to = v.Value
 		}
 		if f.must && *f.to == "" {

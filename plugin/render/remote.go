@@ -138,7 +138,11 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 	}
 	to, err := tree.Join(path.Dir(from), entry.Value)
 	if err != nil {
-		return fmt.Errorf("%s:%d:%d: %w", from, entry.Line, entry.Column, err)
+		return &ObjectError{
+			File: from, Line: entry.Line, Column: entry.Column,
+			Problem: fmt.Sprintf("names %q, which is no path inside of the repository", shorten(entry.Value, 200)),
+			Remedy:  "give a path relative to this file, with slashes, that stays inside",
+		}
 	}
 	real, err := c.r.tree.Real(to)
 	if err != nil {

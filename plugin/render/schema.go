@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -33,6 +34,7 @@ func checkSchemas(ch *chart.Chart, values map[string]any) error {
 	if len(problems) == 0 {
 		return nil
 	}
+	slices.Sort(problems) // the library goes through a map
 	return fmt.Errorf("values do not meet the chart's schema: %s; correct the values", strings.Join(problems, "; "))
 }
 
