@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"syncgate": main,
+		// Stands where syncgate-server lies, and says how it was started.
+		"syncgate-server": func() {
+			fmt.Printf("server %q marker=%s\n", os.Args[1:], os.Getenv("MARKER"))
+			os.Exit(7)
+		},
+	})
+}
+
+// TestScripts runs the scripts in testdata/script. Beside testscript's own
+// commands they have
+//
+//	code N syncgate ARGS...   runs the program and expects exit code N
+//	json FILE KEY=VALUE...    reads a JSON file and compares fields, "gates.0.name=x"
+//	xml FILE                  reads an XML file to its end
+//	fill FILE SIZE TEXT       writes TEXT again and again until FILE has SIZE bytes
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("NO_COLOR", "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": code, "json": checkJSON, "xml": checkXML, "fill": fill,
+		},
+	})
+}
+
+// code runs the program; its output is stdout and stderr for the next lines.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N program [args...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = fmt.Sprint(exit.ExitCode())
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: json FILE [KEY=VALUE...]")
+	}
+	var doc any
+	dec := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	ts.Check(dec.Decode(&doc))
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		ts.Fatalf("%s: something follows the document", args[0])
+	}
+	for _, arg := range args[1:] {
+		key, want, _ := strings.Cut(arg, "=")
+		v := doc
+		for part := range strings.SplitSeq(key, ".") {
+			switch in := v.(type) {
+			case map[string]any:
+				v = in[part]
+			case []any:
+				i := -1
+				_, _ = fmt.Sscan(part, &i)
+				if part == "length" {
+					v = len(in)
+				} else if i >= 0 && i < len(in) {
+					v = in[i]
+				} else {
+					ts.Fatalf("%s: no %s", args[0], key)
+				}
+			default:
+				ts.Fatalf("%s: no %s", args[0], key)
+			}
+		}
+		if got := fmt.Sprint(v); got != want {
+			ts.Fatalf("%s: %s is %s, want %s", args[0], key, got, want)
+		}
+	}
+}
+
+func checkXML(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: xml FILE")
+	}
+	dec := xml.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	for {
+		_, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		ts.Check(err)
+	}
+}
+
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: fill FILE SIZE TEXT")
+	}
+	var size int
+	_, err := fmt.Sscan(args[1], &size)
+	ts.Check(err)
+	text := strings.ReplaceAll(args[2], `\n`, "\n")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Repeat(text, size/len(text)+1)), 0o600))
+}
+
+// TestExamples validates every example, as its README says.
+func TestExamples(t *testing.T) {
+	dirs, err := filepath.Glob("../../examples/*/syncgate.yaml")
+	if err != nil || len(dirs) < 4 {
+		t.Fatalf("find examples: %v, %d found", err, len(dirs))
+	}
+	for _, file := range dirs {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			var out, errs strings.Builder
+			if code := run([]string{"validate", dir}, &out, &errs); code != 0 {
+				t.Errorf("exit code %d\n%s%s", code, out.String(), errs.String())
+			}
+			if !strings.Contains(out.String(), "1 of 1 gate holds") {
+				t.Errorf("got %s", out.String())
+			}
+			readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "$ syncgate validate examples/" + filepath.Base(dir); !strings.Contains(string(readme), want) {
+				t.Errorf("its README does not say %q", want)
+			}
+		})
+	}
+}
