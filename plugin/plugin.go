@@ -54,7 +54,7 @@ type Request struct {
 }
 
 // Generate writes the objects of the request as YAML documents to w, and
-// nothing else. On an error nothing is written. A *Refusal says that the
+// nothing else. On an error nothing is written. A *RefusedError says that the
 // change must not be synced as it is; every other error that it could not be
 // told. Equal input gives equal bytes.
 func Generate(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error {
@@ -155,7 +155,7 @@ func refuseEmpty(g *gate.Gate, cluster string, objects []render.Object) error {
 	if hooks > 0 {
 		found = fmt.Sprintf("%d hooks and nothing else", hooks)
 	}
-	return &Refusal{
+	return &RefusedError{
 		Summary: fmt.Sprintf("gate %s renders %s for cluster %s", g.Metadata.Name, found, cluster),
 		Details: []string{"Expected at least one object that is no hook: with pruning on, Argo CD deletes everything that is not rendered."},
 		Remedy:  "Look for a condition in the chart, or an empty folder, that leaves everything out. To delete the application, delete the Application.",

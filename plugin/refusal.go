@@ -9,8 +9,8 @@ import (
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
-// Refusal says why what is asked for must not be synced as it is.
-type Refusal struct {
+// RefusedError says why what is asked for must not be synced as it is.
+type RefusedError struct {
 	// Summary is one short line: Argo CD's page shows it first.
 	Summary string
 	// Details are further lines.
@@ -20,7 +20,7 @@ type Refusal struct {
 }
 
 // Error is the summary.
-func (r *Refusal) Error() string { return r.Summary }
+func (r *RefusedError) Error() string { return r.Summary }
 
 // HardRefresh ends every message: Argo CD keeps an error that came three times
 // for an hour.
@@ -30,7 +30,7 @@ const HardRefresh = "Then refresh the Application. If Argo CD goes on showing th
 // all, then the details and what to do.
 func Explain(err error) string {
 	var b strings.Builder
-	var r *Refusal
+	var r *RefusedError
 	if errors.As(err, &r) {
 		fmt.Fprintf(&b, "syncgate: %s\n", oneLine(r.Summary))
 		for _, line := range r.Details {
@@ -68,7 +68,7 @@ func refuseFindings(g *gate.Gate, findings []finding.Finding) error {
 	if len(findings) == 1 {
 		noun = "finding"
 	}
-	r := &Refusal{
+	r := &RefusedError{
 		Summary: fmt.Sprintf("%d %s in gate %s: %s", len(findings), noun, g.Metadata.Name, headline(findings[0])),
 		Remedy: fmt.Sprintf("Correct the values, or list a path that may differ under perCluster in %s, and push. `syncgate validate` shows the same before you push.",
 			g.File),

@@ -113,7 +113,7 @@ func runCmp(cmd *cobra.Command, opts *cmpOptions, args []string, do func(context
 	}()
 	if err != nil {
 		fmt.Fprint(cmd.ErrOrStderr(), plugin.Explain(err))
-		var refused *plugin.Refusal
+		var refused *plugin.RefusedError
 		if errors.As(err, &refused) {
 			return exitError{1}
 		}

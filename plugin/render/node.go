@@ -67,8 +67,9 @@ func kindName(n *yaml.Node) string {
 		return "a list"
 	case yaml.ScalarNode:
 		return "a single value"
+	default:
+		return "something else"
 	}
-	return "something else"
 }
 
 // nodeWalk looks at every node of a document once.

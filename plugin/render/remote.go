@@ -144,11 +144,11 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 			Remedy:  "give a path relative to this file, with slashes, that stays inside",
 		}
 	}
-	real, err := c.r.tree.Real(to)
+	target, err := c.r.tree.Real(to)
 	if err != nil {
 		return fmt.Errorf("%s:%d:%d: %w", from, entry.Line, entry.Column, err)
 	}
-	info, err := fs.Stat(c.r.tree.FS(), real)
+	info, err := fs.Stat(c.r.tree.FS(), target)
 	if err != nil {
 		return &ObjectError{
 			File: from, Line: entry.Line, Column: entry.Column,
@@ -158,14 +158,14 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 	}
 	switch {
 	case info.IsDir():
-		return c.dir(ctx, real, config)
-	case config && !c.seen[seen{real, true}]:
-		c.seen[seen{real, true}] = true
-		data, err := c.r.read(real)
+		return c.dir(ctx, target, config)
+	case config && !c.seen[seen{target, true}]:
+		c.seen[seen{target, true}] = true
+		data, err := c.r.read(target)
 		if err != nil {
 			return err
 		}
-		return c.config(real, data)
+		return c.config(target, data)
 	}
 	return nil
 }
@@ -228,6 +228,7 @@ func (c *refCheck) local(file string, n *yaml.Node, named bool, suspect func(str
 				Remedy:  "commit a copy to the repository and refer to that; nothing is fetched while rendering",
 			}
 		}
+	default: // nothing else has content
 	}
 	return nil
 }

@@ -113,13 +113,14 @@ func readScenario(t *testing.T, file string) scenario {
 
 func (s scenario) update(t *testing.T, file string, got txtar.File) {
 	t.Helper()
-	kept := s.archive.Files[:0]
+	var kept []txtar.File
 	for _, f := range s.archive.Files {
 		if f.Name != "want.yaml" && f.Name != "error.txt" {
 			kept = append(kept, f)
 		}
 	}
-	s.archive.Files = append(kept, got)
+	kept = append(kept, got)
+	s.archive.Files = kept
 	if err := os.WriteFile(file, txtar.Format(s.archive), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func (s scenario) update(t *testing.T, file string, got txtar.File) {
 func text(objects []Object) []byte {
 	var out bytes.Buffer
 	for _, o := range objects {
-		out.WriteString("--- # " + o.Source + ": " + o.Head.APIVersion + " " + o.Head.String() + "\n")
+		out.WriteString("--- # " + o.Source + ": " + o.APIVersion + " " + o.String() + "\n")
 		out.Write(o.Data)
 		out.WriteByte('\n')
 	}
