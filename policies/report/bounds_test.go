@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -16,7 +17,7 @@ import (
 
 var color = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 
-// steering finds what could steer a terminal in text without colours, "" when
+// steering finds what could steer a terminal in text without colors, "" when
 // there is nothing.
 func steering(s string) string {
 	for i, r := range s {
@@ -37,7 +38,7 @@ func TestTableFits(t *testing.T) {
 				r.Style = report.Style{Color: colored, Width: width}
 				out := string(write(t, "table", r))
 				if got := strings.Contains(out, "\x1b["); got != colored {
-					t.Errorf("%s: colours are %v, want %v", name, got, colored)
+					t.Errorf("%s: colors are %v, want %v", name, got, colored)
 				}
 				plain := color.ReplaceAllString(out, "")
 				if bad := steering(plain); bad != "" {
@@ -153,9 +154,13 @@ func checkXML(t *testing.T, r report.Report, out []byte) {
 	if err := dec.Decode(&root); err != nil {
 		t.Fatalf("read JUnit: %v\n%s", err, out)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		if tok, err := dec.Token(); err != io.EOF {
-			t.Errorf("something follows the document: %v %v", tok, err)
+	for {
+		tok, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if text, ok := tok.(xml.CharData); err != nil || !ok || strings.TrimSpace(string(text)) != "" {
+			t.Fatalf("something follows the document: %v %v", tok, err)
 		}
 	}
 	tests, failures, errs := 0, 0, 0

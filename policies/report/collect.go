@@ -130,7 +130,7 @@ func (r *Report) pick(name string, names map[string]string) {
 // from its text where it names one.
 func explain(err error) []Problem {
 	// Only an outermost join is taken apart, so that no text before one is lost.
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // see above
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []Problem
 		for _, e := range many.Unwrap() {
 			all = append(all, explain(e)...)

@@ -52,7 +52,7 @@ type Problem struct {
 
 // Style is how the table looks.
 type Style struct {
-	// Color uses ANSI colours.
+	// Color uses ANSI colors.
 	Color bool
 	// Width is the number of columns, from 60 to 100; 0 means 100.
 	Width int
@@ -81,6 +81,7 @@ func (r Report) Verdict() Verdict {
 			return Unknown
 		case Finds:
 			verdict = Finds
+		case Holds:
 		}
 	}
 	return verdict

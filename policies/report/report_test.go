@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func fleet(n int) report.Gate {
 	}
 	base := finding.Finding{Gate: "fleet", GateFile: "fleet/syncgate.yaml", Rule: "identical"}
 	few, many := base, base
-	few.Path, few.Message, few.Fix, few.Holdings = "replicas", "expected one value in every cluster, found 4", "set it to 3", append(most, odd...)
+	few.Path, few.Message, few.Fix, few.Holdings = "replicas", "expected one value in every cluster, found 4", "set it to 3", slices.Concat(most, odd)
 	many.Path, many.Message, many.Fix, many.Holdings = "ingress.host", "expected one value in every cluster, found 1000",
 		"list the path under perCluster, or set one value", all
 	return report.Gate{

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bufio"
 	"io"
 	"strings"
 
@@ -23,14 +22,15 @@ func writeTable(w io.Writer, r Report) error {
 	if columns == 0 {
 		columns = maxColumns
 	}
-	t := table{w: bufio.NewWriter(w), columns: min(max(columns, minColumns), maxColumns), color: r.Style.Color}
+	t := table{w: new(strings.Builder), columns: min(max(columns, minColumns), maxColumns), color: r.Style.Color}
 	t.problems("", r.Problems)
 	for _, g := range r.Gates {
 		t.gate(g)
 	}
 	t.paint(bold, summary(r))
 	t.line("")
-	return t.w.Flush()
+	_, err := io.WriteString(w, t.w.String())
+	return err
 }
 
 // ANSI escapes.
@@ -42,9 +42,9 @@ const (
 	faint  = "2"
 )
 
-// table writes lines; bufio keeps the first error for Flush.
+// table writes lines.
 type table struct {
-	w       *bufio.Writer
+	w       *strings.Builder
 	columns int
 	color   bool
 }
@@ -54,7 +54,7 @@ func (t table) line(s string) {
 	t.w.WriteByte('\n')
 }
 
-// paint writes s, in colour where the style has any.
+// paint writes s, in color where the style has any.
 func (t table) paint(code, s string) {
 	if t.color {
 		s = "\x1b[" + code + "m" + s + "\x1b[0m"
@@ -79,6 +79,7 @@ func (t table) gate(g Gate) {
 		}
 	case Finds:
 		mark, code, what = "✗", red, count(len(g.Findings), "finding")
+	case Holds:
 	}
 	title := what
 	if g.Clusters > 0 {

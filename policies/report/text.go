@@ -14,7 +14,7 @@ import (
 // that is not printable (control characters, line breaks, marks that reorder
 // or hide text, bytes that are no UTF-8) is written as a Go escape.
 func clean(s string) string {
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {
 			return cleanSlow(s)
 		}
@@ -73,8 +73,7 @@ func runeCells(r rune) int {
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return 0
 	}
-	switch width.LookupRune(r).Kind() {
-	case width.EastAsianWide, width.EastAsianFullwidth:
+	if kind := width.LookupRune(r).Kind(); kind == width.EastAsianWide || kind == width.EastAsianFullwidth {
 		return 2
 	}
 	return 1

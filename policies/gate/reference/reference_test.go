@@ -166,6 +166,7 @@ func collect(n *yaml.Node, path string, found map[string]string) {
 		for _, item := range n.Content {
 			collect(item, path+"[]", found)
 		}
+	default: // a scalar has nothing below it
 	}
 }
 
@@ -184,8 +185,9 @@ func flow(n *yaml.Node) string {
 			parts[i] = flow(item)
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
+	default:
+		return words(n.Value)
 	}
-	return words(n.Value)
 }
 
 func TestSchemaIsCurrent(t *testing.T) {
