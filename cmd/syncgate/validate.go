@@ -86,7 +86,7 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	}
 }
 
-// style is how a table looks on w: colours and narrow lines are for terminals.
+// style is how a table looks on w: colors and narrow lines are for terminals.
 // NO_COLOR, set to anything, asks for none (no-color.org).
 func style(w io.Writer) report.Style {
 	f, ok := w.(*os.File)
