@@ -153,5 +153,6 @@ type Issue struct {
 	Number int
 	URL    string
 	State  State
+	Body   string
 	New    bool
 }

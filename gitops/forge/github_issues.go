@@ -41,7 +41,7 @@ func (g *GitHub) FindOrOpenIssue(ctx context.Context, n NewIssue) (Issue, error)
 }
 
 func issueOf(i *github.Issue) Issue {
-	out := Issue{Number: i.GetNumber(), URL: i.GetHTMLURL(), State: Open}
+	out := Issue{Number: i.GetNumber(), URL: i.GetHTMLURL(), State: Open, Body: i.GetBody()}
 	if i.GetState() == "closed" {
 		out.State = Closed
 	}

@@ -188,7 +188,7 @@ func (p *Plain) FindIssue(_ context.Context, marker, label string) (*Issue, erro
 	}
 	for _, a := range papers {
 		if a.Kind == kindIssue && a.begins(marker) && slices.Contains(a.Labels, label) {
-			return &Issue{Number: a.Number, URL: p.url(a), State: a.State}, nil
+			return &Issue{Number: a.Number, URL: p.url(a), State: a.State, Body: a.body}, nil
 		}
 	}
 	return nil, nil
@@ -211,7 +211,7 @@ func (p *Plain) FindOrOpenIssue(ctx context.Context, n NewIssue) (Issue, error) 
 		return Issue{}, fmt.Errorf("open issue: %w", err)
 	}
 	p.log.InfoContext(ctx, "issue written", "file", p.url(a))
-	return Issue{Number: a.Number, URL: p.url(a), State: Open, New: true}, nil
+	return Issue{Number: a.Number, URL: p.url(a), State: Open, Body: a.body, New: true}, nil
 }
 
 // Close implements Forge.

@@ -167,6 +167,9 @@ func (p *Plain) readAll() ([]*paper, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read pull requests: %w", err)
 		}
+		if !bytes.HasPrefix(b, []byte(fence)) {
+			continue // not one of ours
+		}
 		a, err := decodePaper(b)
 		if err != nil {
 			return nil, fmt.Errorf("read pull requests: %s: %w", filepath.Join(p.opts.Dir, d.Name()), err)

@@ -43,6 +43,7 @@ func (r *Repository) Merge(ctx context.Context, base, ours, theirs string) (Merg
 	if err != nil {
 		return Merged{}, fmt.Errorf("merge trees: %w", err)
 	}
+	r.objects.recount()
 	fields := strings.Split(strings.TrimRight(string(out), "\x00"), "\x00")
 	tree := strings.TrimSpace(fields[0])
 	if err := checkSHA("git merge-tree", tree); err != nil {

@@ -68,6 +68,13 @@ func (o *objectReader) arrived(ids []string) {
 	}
 }
 
+// recount is called when git has made or fetched blobs by itself.
+func (o *objectReader) recount() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.have = nil
+}
+
 // forget is called when the store is begun anew.
 func (o *objectReader) forget() {
 	o.mu.Lock()
