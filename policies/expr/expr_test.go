@@ -80,20 +80,21 @@ func TestCompileErrors(t *testing.T) {
 }
 
 func TestEvaluationIsBounded(t *testing.T) {
-	big := make([]any, 3000)
+	big := make([]any, 6000)
 	for i := range big {
 		big[i] = strings.Repeat("x", 2000)
 	}
 	in := map[string]any{"v": big}
 	tests := []struct{ name, src, want string }{
 		{"loops", `v.all(a, v.all(b, v.all(c, size(c) > 0)))`, "limit cost="},
-		{"join", `v.join("") == ""`, "limit work="},
-		{"format", `"%s".format([v]) == ""`, "limit work="},
-		{"range", `lists.range(int(v[0].size()) * 1000000).size() > 0`, "limit "},
-		{"distinct", `v.distinct().size() > 0`, "limit "},
-		{"sets", `sets.contains(v, v)`, "limit "},
+		{"join", `[1, 2, 3, 4].all(i, v.join("") != "")`, "limit cost="},
+		{"format", `"%s".format([[v, v, v]]) == ""`, "limit cost="},
+		{"range", `lists.range(int(v[0].size()) * 1000000).size() > 0`, "limit cost="},
+		{"distinct", `v.distinct().size() > 0`, "limit cost="},
+		{"sets", `sets.contains(v, v)`, "limit cost="},
 		{"replace", `v[0].replace("x", v[1]) == ""`, ""},
-		{"replace more", `v[0].replace("x", v[1] + v[1]) == ""`, "limit work="},
+		{"swallowed", `v.all(a, v.all(b, size(b) > 0)) || true`, "limit cost="},
+		{"replace more", `v[0].replace("x", v.join("").substring(0, 20000)) == ""`, "limit cost="},
 		{"doubling", `[v[0]+v[0]+v[0]+v[0]+v[0]+v[0]].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, [a+a+a+a+a+a+a+a+a+a].map(a, a+a+a+a+a+a+a+a)))).size() > 0`, "limit cost="},
 	}
 	for _, tt := range tests {
