@@ -1,0 +1,79 @@
+package keypath_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/syncgate/syncgate/policies/keypath"
+)
+
+func TestMatch(t *testing.T) {
+	item := keypath.Item
+	tests := []struct {
+		glob        string
+		path        []string
+		want, below bool
+	}{
+		{"a", []string{"a"}, true, true},
+		{"a", []string{"a", "b"}, false, true},
+		{"a.b", []string{"a"}, false, false},
+		{"a.*", []string{"a", "b"}, true, true},
+		{"a.*", []string{"a", keypath.Index(0)}, false, false},
+		{"a.**", []string{"a"}, true, true},
+		{"a.**", []string{"a", "b", "c"}, true, true},
+		{"**.host", []string{"host"}, true, true},
+		{"**.host", []string{"a", "b", "host"}, true, true},
+		{"**.host", []string{"a", "hosts"}, false, false},
+		{"env[name=MM_X].value", []string{"env", item("name", "MM_X"), "value"}, true, true},
+		{"env[name=MM_X]", []string{"env", item("name", "MM_X"), "value"}, false, true},
+		{"env[name=MM_*].value", []string{"env", item("name", "MM_SITE"), "value"}, true, true},
+		{"env[*].value", []string{"env", item("name", "MM_X"), "value"}, true, true},
+		{"env[*].value", []string{"env", keypath.Index(7), "value"}, true, true},
+		{"env[*]", []string{"env", keypath.Field("a.b")}, false, false},
+		{"env[1]", []string{"env", keypath.Index(1)}, true, true},
+		{`a["x.y/z"].b`, []string{"a", keypath.Field("x.y/z"), "b"}, true, true},
+		{`a.*.b`, []string{"a", keypath.Field("x.y/z"), "b"}, true, true},
+		{"pre*fix", []string{"pre-and-fix"}, true, true},
+		{"pre*fix", []string{"prefi"}, false, false},
+		{"a*a", []string{"a"}, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.glob+" "+keypath.Format(tt.path), func(t *testing.T) {
+			g, err := keypath.Parse(tt.glob)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := g.Match(tt.path); got != tt.want {
+				t.Errorf("Match: want %v, got %v", tt.want, got)
+			}
+			if got := g.MatchBelow(tt.path); got != tt.below {
+				t.Errorf("MatchBelow: want %v, got %v", tt.below, got)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, glob := range []string{"", ".", "a.", "a..b", ".a", "a[", "a[]", "a[x]", "a[=x]", `a["x]`, `a"b`, "a]", "**.**.**.**.**", strings.Repeat("a", 2000)} {
+		if _, err := keypath.Parse(glob); err == nil {
+			t.Errorf("%q: want an error", glob)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"a.b", "a[name=x].c", `a["b.c"]`, "**.x", "a.*[*]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		g, err := keypath.Parse(s)
+		if err != nil || strings.Contains(s, "*") {
+			return
+		}
+		// A glob without stars names exactly itself.
+		again, err := keypath.Parse(g.String())
+		if err != nil || again.String() != s {
+			t.Errorf("%q: %v", s, err)
+		}
+	})
+}
