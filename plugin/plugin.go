@@ -58,36 +58,45 @@ type Request struct {
 // change must not be synced as it is; every other error that it could not be
 // told. Equal input gives equal bytes.
 func Generate(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error {
-	g, err := chooseGate(fsys, req)
+	objects, err := Objects(ctx, fsys, req)
 	if err != nil {
 		return err
-	}
-	cluster, err := chooseCluster(g, req)
-	if err != nil {
-		return err
-	}
-	if err := validate(ctx, fsys, g, req); err != nil {
-		return err
-	}
-	objects, err := renderCluster(ctx, fsys, g, cluster, req)
-	if err != nil {
-		return err
-	}
-	if err := refuseEmpty(g, cluster, objects); err != nil {
-		return err
-	}
-	if req.Hooks != nil {
-		change := inject.Change{Repository: req.Repository, Revision: req.Revision, Cluster: cluster}
-		jobs, err := inject.Jobs(g, change, *req.Hooks, objects)
-		if err != nil {
-			return fmt.Errorf("add hook Jobs to gate %s: %w", g.Metadata.Name, err)
-		}
-		objects = append(objects, jobs...)
 	}
 	if _, err := w.Write(encode(objects)); err != nil {
 		return fmt.Errorf("write objects: %w", err)
 	}
 	return nil
+}
+
+// Objects are what Generate writes, in its order, with its errors.
+func Objects(ctx context.Context, fsys fs.FS, req Request) ([]render.Object, error) {
+	g, err := chooseGate(fsys, req)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := chooseCluster(g, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := validate(ctx, fsys, g, req); err != nil {
+		return nil, err
+	}
+	objects, err := renderCluster(ctx, fsys, g, cluster, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := refuseEmpty(g, cluster, objects); err != nil {
+		return nil, err
+	}
+	if req.Hooks != nil {
+		change := inject.Change{Repository: req.Repository, Revision: req.Revision, Cluster: cluster}
+		jobs, err := inject.Jobs(g, change, *req.Hooks, objects)
+		if err != nil {
+			return nil, fmt.Errorf("add hook Jobs to gate %s: %w", g.Metadata.Name, err)
+		}
+		objects = append(objects, jobs...)
+	}
+	return objects, nil
 }
 
 // validate refuses the Gate's findings.

@@ -1,0 +1,162 @@
+// Package cmpserver serves Argo CD's plugin.ConfigManagementPluginService on a
+// Unix socket, so that an unmodified repo-server uses Syncgate as it uses the
+// stock plugin server. The repository arrives as a stream and stays in memory:
+// nothing is written to disk and nothing is executed. Between requests only
+// what follows from content alone is kept, within a bound.
+package cmpserver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/argoproj/argo-cd/v2/cmpserver/apiclient"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/syncgate/syncgate/plugin"
+	"github.com/syncgate/syncgate/plugin/archive"
+	"github.com/syncgate/syncgate/plugin/inject"
+)
+
+// Options say how the service answers.
+type Options struct {
+	// Hooks says how hook Jobs are made; it comes from the plugin's own
+	// configuration, never from Git.
+	Hooks inject.Config
+	// Limits bound the archives it accepts.
+	Limits archive.Limits
+	// Concurrency is how many requests are worked on at once; others wait
+	// for their turn, or for their deadline. Default 8.
+	Concurrency int
+	Log         *slog.Logger
+}
+
+// Service implements the plugin service. It is safe for concurrent use.
+type Service struct {
+	opts  Options
+	slots chan struct{}
+	json  *converter
+}
+
+// New makes the service. It fails when the hook configuration is not whole: a
+// plugin that renders without hook Jobs is no gate.
+func New(opts Options) (*Service, error) {
+	if err := opts.Hooks.Validate(); err != nil {
+		return nil, err
+	}
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 8
+	}
+	return &Service{opts: opts, slots: make(chan struct{}, opts.Concurrency), json: newConverter(convertedBytes)}, nil
+}
+
+// CheckPluginConfiguration says that discovery is on and that no Git
+// credentials are wanted.
+func (s *Service) CheckPluginConfiguration(context.Context, *emptypb.Empty) (*apiclient.CheckPluginConfigurationResponse, error) {
+	return &apiclient.CheckPluginConfigurationResponse{IsDiscoveryConfigured: true}, nil
+}
+
+// GenerateManifest renders the Application whose repository is streamed.
+func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginService_GenerateManifestServer) error {
+	var out *apiclient.ManifestResponse
+	err := s.serve("generate", stream, func(ctx context.Context, in received) error {
+		req := in.request
+		req.Hooks = &s.opts.Hooks
+		objects, err := plugin.Objects(ctx, in.tree, req)
+		if err != nil {
+			return err
+		}
+		manifests, err := s.json.manifests(objects)
+		if err != nil {
+			return err
+		}
+		out = &apiclient.ManifestResponse{Manifests: manifests}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return stream.SendAndClose(out)
+}
+
+// MatchRepository says whether the Application's folder has a Gate.
+func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService_MatchRepositoryServer) error {
+	found := false
+	err := s.serve("discover", stream, func(_ context.Context, in received) error {
+		var text strings.Builder
+		err := plugin.Discover(in.tree, in.request.Dir, &text)
+		found = text.Len() > 0
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return stream.SendAndClose(&apiclient.RepositoryResponse{IsSupported: found, IsDiscoveryEnabled: true})
+}
+
+// GetParametersAnnouncement lists the parameters the Application may set.
+func (s *Service) GetParametersAnnouncement(stream apiclient.ConfigManagementPluginService_GetParametersAnnouncementServer) error {
+	out := &apiclient.ParametersAnnouncementResponse{}
+	err := s.serve("parameters", stream, func(_ context.Context, in received) error {
+		var text strings.Builder
+		if err := plugin.Parameters(in.tree, in.request, &text); err != nil {
+			return err
+		}
+		return json.Unmarshal([]byte(text.String()), &out.ParameterAnnouncements)
+	})
+	if err != nil {
+		return err
+	}
+	return stream.SendAndClose(out)
+}
+
+// serve receives a request and has work answer it, within the stream's
+// deadline and the service's bounds. The error is what the repo-server shows.
+func (s *Service) serve(call string, in stream, work func(context.Context, received) error) (err error) {
+	ctx, cancel := early(in.Context())
+	defer cancel()
+	started := time.Now()
+	var app string
+	defer func() {
+		if p := recover(); p != nil {
+			s.opts.Log.Error("plugin call panicked", "call", call, "app", app, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = status.Error(codes.Internal, plugin.Explain(fmt.Errorf("%s: internal error; its place is in the plugin's log", call)))
+		}
+	}()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return status.Error(codes.DeadlineExceeded, plugin.Explain(fmt.Errorf(
+			"%s: no turn before the deadline: %d requests are worked on at once (limit concurrency); raise it, or the repo-server's timeout", call, s.opts.Concurrency)))
+	}
+	got, err := s.receive(ctx, in)
+	if err == nil {
+		app = got.request.App
+		err = work(ctx, got)
+	}
+	log := s.opts.Log.With("call", call, "app", app, "duration", time.Since(started))
+	if err != nil {
+		log.Info("plugin call refused", "error", err)
+		return status.Error(codes.FailedPrecondition, plugin.Explain(err))
+	}
+	log.Debug("plugin call answered")
+	return nil
+}
+
+// answerMargin is kept of the caller's deadline for sending the answer, so that
+// the message arrives and not a bare timeout. The stock server keeps as much.
+const answerMargin = 100 * time.Millisecond
+
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	if at, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, at.Add(-answerMargin))
+	}
+	return context.WithCancel(ctx)
+}
