@@ -1,0 +1,107 @@
+// Package packs holds what Syncgate knows of applications, as data: rules over
+// values, the keys that tell list items apart, and presets of checks. A pack
+// is a YAML file that is built into the program; the core knows no
+// application.
+package packs
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Pack is one pack.
+type Pack struct {
+	// Name is what a Gate calls it.
+	Name string `yaml:"name"`
+	// Description is one line for people.
+	Description string `yaml:"description"`
+	// ListKeys say by which field the items of a list are told apart.
+	ListKeys []ListKey `yaml:"listKeys"`
+	// Rules are statements over clusters, in CEL.
+	Rules []Rule `yaml:"rules"`
+	// Presets are checks by name; each is the body of a check without its
+	// name.
+	Presets map[string]Preset `yaml:"presets"`
+}
+
+// ListKey names the field that tells the items of a list apart.
+type ListKey struct {
+	Path   string `yaml:"path"`
+	Key    string `yaml:"key"`
+	Source string `yaml:"source"`
+}
+
+// Rule is a statement about the values of all clusters.
+type Rule struct {
+	Name    string `yaml:"name"`
+	Expr    string `yaml:"expr"`
+	Message string `yaml:"message"`
+	Source  string `yaml:"source"`
+}
+
+// Preset is a check that a Gate can use.
+type Preset struct {
+	// Description says what it asks; Source where that comes from.
+	Description string `yaml:"description"`
+	Source      string `yaml:"source"`
+	// Check is the check's body, a map of one kind.
+	Check yaml.Node `yaml:"check"`
+}
+
+// Names are the packs there are, sorted.
+func Names() []string {
+	entries, _ := fs.ReadDir(files, ".")
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Load reads the pack of that name; the error lists the packs there are.
+func Load(name string) (*Pack, error) {
+	if !slices.Contains(Names(), name) {
+		return nil, fmt.Errorf("expected one of the packs %s, found %q", strings.Join(Names(), ", "), name)
+	}
+	data, err := files.ReadFile(name + ".yaml")
+	if err != nil {
+		return nil, fmt.Errorf("load pack %s: %w", name, err)
+	}
+	var p Pack
+	if err := yaml.Load(data, &p, yaml.WithKnownFields()); err != nil {
+		return nil, fmt.Errorf("load pack %s: %w", name, err)
+	}
+	return &p, nil
+}
+
+// FindPreset is the preset that a check's use names, "<pack>/<preset>"; the
+// error lists what there is.
+func FindPreset(use string) (Preset, error) {
+	pack, name, ok := strings.Cut(use, "/")
+	if !ok {
+		return Preset{}, fmt.Errorf("expected <pack>/<preset>, found %q", use)
+	}
+	p, err := Load(pack)
+	if err != nil {
+		return Preset{}, err
+	}
+	preset, ok := p.Presets[name]
+	if !ok {
+		names := make([]string, 0, len(p.Presets))
+		for n := range p.Presets {
+			names = append(names, pack+"/"+n)
+		}
+		slices.Sort(names)
+		return Preset{}, fmt.Errorf("expected one of %s, found %q", strings.Join(names, ", "), use)
+	}
+	return preset, nil
+}
