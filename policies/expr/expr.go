@@ -55,55 +55,16 @@ func (e *CompileError) Error() string {
 	return fmt.Sprintf("character %d of the expression: %s", e.Column, e.Message)
 }
 
-// Compile compiles src, in which every name of vars is a variable of any type.
-// Mistakes in the expression are *CompileError.
-func Compile(src string, vars ...string) (*Program, error) {
-	p, _, err := compile(src, vars)
-	return p, err
+// Env is a set of variables to compile expressions with. It is made once for
+// many expressions: making it costs more than compiling one. It is safe for
+// concurrent use.
+type Env struct {
+	env   *cel.Env
+	guard cel.ProgramOption
 }
 
-// CompileBool is Compile for an expression that must be true or false.
-func CompileBool(src string, vars ...string) (*Program, error) {
-	p, out, err := compile(src, vars)
-	if err != nil {
-		return nil, err
-	}
-	if out.Kind() != types.BoolKind && out.Kind() != types.DynKind {
-		return nil, &CompileError{1, 1, "expected true or false, found an expression that gives " + out.String()}
-	}
-	return p, nil
-}
-
-func compile(src string, vars []string) (*Program, *cel.Type, error) {
-	if len(src) > SizeLimit {
-		return nil, nil, &CompileError{1, 1, fmt.Sprintf("limit expressionSize=%d hit: it has %d bytes", SizeLimit, len(src))}
-	}
-	if strings.TrimSpace(src) == "" {
-		return nil, nil, &CompileError{1, 1, "expected an expression, found nothing"}
-	}
-	env, err := newEnv(vars)
-	if err != nil {
-		return nil, nil, err
-	}
-	ast, issues := env.Compile(src)
-	if issues.Err() != nil {
-		return nil, nil, compileError(issues.Errors())
-	}
-	if cost, err := env.EstimateCost(ast, noEstimates{}); err == nil && cost.Min > CostLimit {
-		return nil, nil, &CompileError{1, 1, fmt.Sprintf("limit cost=%d hit: it costs at least %d", CostLimit, cost.Min)}
-	}
-	guard, err := guardCalls(env)
-	if err != nil {
-		return nil, nil, err
-	}
-	program, err := env.Program(ast, guard, cel.InterruptCheckFrequency(1))
-	if err != nil {
-		return nil, nil, &CompileError{1, 1, strings.Join(strings.Fields(err.Error()), " ")}
-	}
-	return &Program{src: src, program: program}, ast.OutputType(), nil
-}
-
-func newEnv(vars []string) (*cel.Env, error) {
+// NewEnv makes an Env in which every name of vars is a variable of any type.
+func NewEnv(vars ...string) (*Env, error) {
 	opts := []cel.EnvOption{
 		cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true), cel.DefaultUTCTimeZone(true),
 		cel.ParserExpressionSizeLimit(SizeLimit), cel.ParserRecursionLimit(100),
@@ -117,7 +78,69 @@ func newEnv(vars []string) (*cel.Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make CEL environment: %w", err)
 	}
-	return env, nil
+	guard, err := guardCalls(env)
+	if err != nil {
+		return nil, err
+	}
+	return &Env{env: env, guard: guard}, nil
+}
+
+// Compile compiles src, in which every name of vars is a variable of any type.
+// Mistakes in the expression are *CompileError.
+func Compile(src string, vars ...string) (*Program, error) {
+	e, err := NewEnv(vars...)
+	if err != nil {
+		return nil, err
+	}
+	return e.Compile(src)
+}
+
+// CompileBool is Compile for an expression that must be true or false.
+func CompileBool(src string, vars ...string) (*Program, error) {
+	e, err := NewEnv(vars...)
+	if err != nil {
+		return nil, err
+	}
+	return e.CompileBool(src)
+}
+
+// Compile compiles src. Mistakes in the expression are *CompileError.
+func (e *Env) Compile(src string) (*Program, error) {
+	p, _, err := e.compile(src)
+	return p, err
+}
+
+// CompileBool is Compile for an expression that must be true or false.
+func (e *Env) CompileBool(src string) (*Program, error) {
+	p, out, err := e.compile(src)
+	if err != nil {
+		return nil, err
+	}
+	if out.Kind() != types.BoolKind && out.Kind() != types.DynKind {
+		return nil, &CompileError{1, 1, "expected true or false, found an expression that gives " + out.String()}
+	}
+	return p, nil
+}
+
+func (e *Env) compile(src string) (*Program, *cel.Type, error) {
+	if len(src) > SizeLimit {
+		return nil, nil, &CompileError{1, 1, fmt.Sprintf("limit expressionSize=%d hit: it has %d bytes", SizeLimit, len(src))}
+	}
+	if strings.TrimSpace(src) == "" {
+		return nil, nil, &CompileError{1, 1, "expected an expression, found nothing"}
+	}
+	ast, issues := e.env.Compile(src)
+	if issues.Err() != nil {
+		return nil, nil, compileError(issues.Errors())
+	}
+	if cost, err := e.env.EstimateCost(ast, noEstimates{}); err == nil && cost.Min > CostLimit {
+		return nil, nil, &CompileError{1, 1, fmt.Sprintf("limit cost=%d hit: it costs at least %d", CostLimit, cost.Min)}
+	}
+	program, err := e.env.Program(ast, e.guard, cel.InterruptCheckFrequency(1))
+	if err != nil {
+		return nil, nil, &CompileError{1, 1, strings.Join(strings.Fields(err.Error()), " ")}
+	}
+	return &Program{src: src, program: program}, ast.OutputType(), nil
 }
 
 func compileError(all []*common.Error) error {

@@ -224,9 +224,21 @@ func FuzzInterpolate(f *testing.F) {
 	})
 }
 
-func BenchmarkCompile(b *testing.B) {
+func BenchmarkNewEnv(b *testing.B) {
 	for b.Loop() {
-		if _, err := expr.CompileBool("clusters.all(c, clusters[c].a == 1)", "clusters"); err != nil {
+		if _, err := expr.NewEnv("clusters"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	e, err := expr.NewEnv("clusters")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := e.CompileBool("clusters.all(c, clusters[c].a == 1)"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ func HasExpressions(s string) bool { return strings.Contains(s, "${") }
 
 // CompileTemplate compiles every "${ CEL }" of s. "$${" stands for a literal
 // "${". Errors in an expression wrap *CompileError.
-func CompileTemplate(s string, vars ...string) (*Template, error) {
+func (e *Env) CompileTemplate(s string) (*Template, error) {
 	t := &Template{}
 	for s != "" {
 		at := strings.Index(s, "${")
@@ -42,7 +42,7 @@ func CompileTemplate(s string, vars ...string) (*Template, error) {
 		if !ok {
 			return nil, fmt.Errorf(`read "${…}": expected a "}" that closes it`)
 		}
-		p, err := Compile(src, vars...)
+		p, err := e.Compile(src)
 		if err != nil {
 			return nil, fmt.Errorf("compile ${%s}: %w", shorten(src), err)
 		}
@@ -85,7 +85,11 @@ func Interpolate(ctx context.Context, s string, in map[string]any) (string, erro
 		vars = append(vars, name)
 	}
 	sort.Strings(vars)
-	t, err := CompileTemplate(s, vars...)
+	e, err := NewEnv(vars...)
+	if err != nil {
+		return "", err
+	}
+	t, err := e.CompileTemplate(s)
 	if err != nil {
 		return "", err
 	}
