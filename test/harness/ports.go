@@ -15,13 +15,19 @@ const startTries = 3
 
 // freePorts finds n ports of 127.0.0.1, all different, that nobody listens on.
 func freePorts(n int) ([]int, error) {
+	var listeners []net.Listener // open all together, so that they differ
+	defer func() {
+		for _, l := range listeners {
+			_ = l.Close()
+		}
+	}()
 	var ports []int
 	for range n {
 		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 		if err != nil {
 			return nil, fmt.Errorf("find free port: %w", err)
 		}
-		defer func() { _ = l.Close() }() // all together, so that they differ
+		listeners = append(listeners, l)
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
