@@ -230,6 +230,11 @@ func (e *Engine) Audit(ctx context.Context, a store.AuditEntry) error {
 	return e.store.InTx(ctx, func(tx *store.Tx) error { return tx.Audit(ctx, a) })
 }
 
+// AuditLog is the newest lines of the audit log, newest first, at most limit.
+func (e *Engine) AuditLog(ctx context.Context, limit int) ([]store.AuditEntry, error) {
+	return e.store.AuditLog(ctx, limit)
+}
+
 // Ready reports whether the engine can take a Change: its database answers.
 func (e *Engine) Ready(ctx context.Context) error { return e.store.Ping(ctx) }
 

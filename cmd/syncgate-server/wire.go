@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"golang.org/x/time/rate"
+
+	"github.com/syncgate/syncgate/gitops/forge"
+	"github.com/syncgate/syncgate/gitops/git"
+	"github.com/syncgate/syncgate/gitops/revert"
+	"github.com/syncgate/syncgate/hooks/backup"
+	"github.com/syncgate/syncgate/hooks/checks"
+	"github.com/syncgate/syncgate/hooks/clusters"
+	"github.com/syncgate/syncgate/hooks/config"
+	"github.com/syncgate/syncgate/hooks/engine"
+	"github.com/syncgate/syncgate/hooks/server"
+	"github.com/syncgate/syncgate/hooks/store"
+)
+
+// app is the wired server.
+type app struct {
+	engine  *engine.Engine
+	server  *server.Server
+	log     *slog.Logger
+	closers []func() error
+}
+
+// close frees what wire opened, the last first.
+func (a *app) close() error {
+	var errs []error
+	for _, c := range slices.Backward(a.closers) {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// wire opens everything the configuration names and puts it together. It asks
+// no cluster but an Argo CD's home, no repository and no store.
+func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, log *slog.Logger) (a *app, err error) {
+	a = &app{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+
+	registry, err := clusters.New(ctx, cfg.Clusters, log.With("component", "clusters"))
+	if err != nil {
+		return a, err
+	}
+	known := &fleet{registry: registry, refresh: rate.NewLimiter(rate.Every(10*time.Second), 1), log: log}
+
+	stores, err := backup.Open(withCredentials(cfg.Stores, getenv), log.With("component", "backup"))
+	if err != nil {
+		return a, err
+	}
+	a.closers = append(a.closers, func() error { stores.Close(); return nil })
+
+	var repositories []engine.Repository
+	for _, r := range cfg.Repositories {
+		repository, err := a.repository(ctx, cfg, r)
+		if err != nil {
+			return a, fmt.Errorf("open repository %s: %w", r.Name, err)
+		}
+		repositories = append(repositories, repository)
+	}
+
+	db, err := store.Open(ctx, cfg.Database.Path)
+	if err != nil {
+		return a, err
+	}
+	a.closers = append(a.closers, db.Close)
+
+	a.engine, err = engine.New(engine.Options{
+		Store:        db,
+		Repositories: repositories,
+		Clusters:     known,
+		Checks:       checks.New(checks.Options{Stores: stores, HTTP: checks.HTTPOptions{AllowHosts: cfg.Checks.HTTPAllowHosts}}),
+		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync},
+		Limits: engine.Limits{
+			Runs: cfg.Limits.Runs, Checks: cfg.Limits.ChecksPerRun,
+			CheckTimeout: cfg.Limits.CheckTimeout.Or(0), MinInterval: cfg.Limits.MinInterval.Or(0),
+			MaxDeadline: cfg.Limits.MaxDeadline.Or(0), RevertTries: cfg.Limits.RevertTries,
+			Retention: cfg.Database.Retention.Or(0),
+		},
+		PublicURL: cfg.PublicURL,
+		Log:       log.With("component", "engine"),
+	})
+	if err != nil {
+		return a, err
+	}
+	a.server = server.New(a.engine, known, server.Limits{
+		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
+		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
+	}, log.With("component", "server"))
+	return a, nil
+}
+
+// repository opens a repository and the forge its reverts go to.
+func (a *app) repository(ctx context.Context, cfg *config.Config, r config.Repository) (engine.Repository, error) {
+	log := a.log.With("component", "git", "repository", r.Name)
+	o := git.Options{URL: r.URL, Dir: filepath.Join(cfg.CacheDir, r.Name), Username: r.Username, Log: log}
+	if r.TokenFile != "" {
+		o.Token = git.TokenFile(r.TokenFile)
+	}
+	if r.SSH != nil {
+		o.SSH = git.SSHOptions{KeyFile: r.SSH.KeyFile, KnownHostsFile: r.SSH.KnownHostsFile}
+	}
+	if r.CAFile != "" {
+		o.Env = append(o.Env, "GIT_SSL_CAINFO="+r.CAFile)
+	}
+	repo, err := git.Open(ctx, o)
+	if err != nil {
+		return engine.Repository{}, err
+	}
+	a.closers = append(a.closers, repo.Close)
+	f, err := newForge(repo, r, log)
+	if err != nil {
+		return engine.Repository{}, err
+	}
+	return engine.Repository{
+		Name: r.Name, URLs: append([]string{r.URL}, r.Aliases...), Branch: r.Branch,
+		Git: repo, Reverter: revert.New(repo, f, revert.Options{Log: log}),
+	}, nil
+}
+
+// newForge is the table of forges.
+func newForge(repo *git.Repository, r config.Repository, log *slog.Logger) (forge.Forge, error) {
+	switch {
+	case r.Forge.GitHub != nil:
+		g := r.Forge.GitHub
+		return forge.NewGitHub(forge.GitHubOptions{
+			BaseURL: g.APIURL, Owner: g.Owner, Repo: g.Repo, Token: git.TokenFile(g.TokenFile), Log: log,
+		})
+	default:
+		return forge.NewPlain(repo, forge.PlainOptions{Dir: r.Forge.Plain.Dir, Log: log})
+	}
+}
+
+// withCredentials gives the S3 stores the keys that the environment has for
+// them.
+func withCredentials(stores []backup.StoreOptions, getenv func(string) string) []backup.StoreOptions {
+	out := slices.Clone(stores)
+	for i := range out {
+		if out[i].S3 == nil {
+			continue
+		}
+		s3 := *out[i].S3
+		prefix := "SYNCGATE_STORE_" + strings.Map(envRune, out[i].Name)
+		s3.AccessKey, s3.SecretKey = getenv(prefix+"_ACCESS_KEY"), getenv(prefix+"_SECRET_KEY")
+		out[i].S3 = &s3
+	}
+	return out
+}
+
+func envRune(r rune) rune {
+	switch {
+	case r >= 'a' && r <= 'z':
+		return r - 'a' + 'A'
+	case r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
+		return r
+	default:
+		return '_'
+	}
+}
+
+// fleet makes the clusters what the engine and the server ask for.
+type fleet struct {
+	registry *clusters.Registry
+	refresh  *rate.Limiter
+	log      *slog.Logger
+}
+
+// get looks an unknown cluster up again, since Argo CD may have got it since,
+// but not for every stranger's guess.
+func (f *fleet) get(ctx context.Context, name string) (*clusters.Cluster, error) {
+	c, err := f.registry.Get(name)
+	if err == nil || !f.refresh.Allow() {
+		return c, err
+	}
+	if err := f.registry.Refresh(ctx); err != nil {
+		f.log.WarnContext(ctx, "clusters not read again", "error", err)
+	}
+	return f.registry.Get(name)
+}
+
+// Clients implements engine.Clusters.
+func (f *fleet) Clients(name string) (kubernetes.Interface, dynamic.Interface, error) {
+	c, err := f.registry.Get(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.Kube, c.Dynamic, nil
+}
+
+// Authenticate implements server.Authenticator.
+func (f *fleet) Authenticate(ctx context.Context, cluster, token string) (server.Caller, error) {
+	c, err := f.get(ctx, cluster)
+	if err != nil {
+		return server.Caller{}, fmt.Errorf("%w: %w", server.ErrToken, err)
+	}
+	s, err := c.Authenticate(ctx, token)
+	if errors.Is(err, clusters.ErrUnauthenticated) {
+		return server.Caller{}, fmt.Errorf("%w: %w", server.ErrToken, err)
+	}
+	if err != nil {
+		return server.Caller{}, err
+	}
+	return server.Caller{Name: s.String(), Allowed: c.Allows(s)}, nil
+}
