@@ -2,56 +2,204 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
-// Decode reads a Gate from the bytes of file, strictly. Every mistake is found
-// at once: the error is *Errors, with file, line and column of each.
-func Decode(data []byte, file string) (*Gate, error) {
-	return nil, errors.New("decode gate: not written yet")
-}
+// The bounds of a search for Gates.
+const (
+	maxEntries = 500_000 // files and folders looked at
+	maxGates   = 10_000
+)
 
 // Load reads and decodes the Gate file at a slash path of fsys. Presets that
 // its checks use are resolved.
 func Load(fsys fs.FS, file string) (*Gate, error) {
-	return nil, errors.New("load gate: not written yet")
+	data, err := tree.New(fsys).Read(file, maxFile)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(data, file)
 }
 
 // Find lists the Gate files of fsys under root, slash paths, sorted. A root
-// that is a file is itself the answer.
+// that is a file is itself the answer. Folders that begin with a dot, and
+// those that a chart or package manager fills, are left out; symbolic links
+// are not followed.
 func Find(fsys fs.FS, root string) ([]string, error) {
-	return nil, errors.New("find gates: not written yet")
+	root = path.Clean(root)
+	var found []string
+	seen := 0
+	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if seen++; seen > maxEntries {
+			return fmt.Errorf("limit entries=%d hit at %s; name a folder nearer to the Gates", maxEntries, name)
+		}
+		switch {
+		case !entry.IsDir():
+			if name == root || entry.Name() == FileName {
+				found = append(found, name)
+			}
+		case name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
+			return fs.SkipDir
+		}
+		if len(found) > maxGates {
+			return fmt.Errorf("limit gates=%d hit; name a folder with fewer", maxGates)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find gates under %s: %w", root, err)
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // Cluster is the cluster of that name; the error lists the clusters there are.
 func (g *Gate) Cluster(name string) (Cluster, error) {
-	return Cluster{}, errors.New("find cluster: not written yet")
+	names := make([]string, len(g.Spec.Clusters))
+	for i, c := range g.Spec.Clusters {
+		if c.Name == name {
+			return c, nil
+		}
+		names[i] = c.Name
+	}
+	return Cluster{}, fmt.Errorf("gate %s has no cluster %q; expected one of %s", g.Metadata.Name, name, list(names))
+}
+
+func list(names []string) string {
+	const shown = 20
+	if len(names) > shown {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+	}
+	return strings.Join(names, ", ")
 }
 
 // Dir is the folder of the Gate file in its tree, "." for the root.
-func (g *Gate) Dir() string { return "." }
+func (g *Gate) Dir() string { return path.Dir(g.File) }
 
 // Resolve is the path in the tree of a path relative to the Gate file. A path
 // that leaves the tree is an error.
-func (g *Gate) Resolve(rel string) (string, error) {
-	return "", errors.New("resolve path: not written yet")
-}
+func (g *Gate) Resolve(rel string) (string, error) { return tree.Join(g.Dir(), rel) }
 
 // Namespace is where the application runs on a cluster: the cluster's own
 // namespace, else the Gate's, else the chart's; "" when none says.
-func (g *Gate) Namespace(cluster string) string { return "" }
+func (g *Gate) Namespace(cluster string) string {
+	for _, c := range g.Spec.Clusters {
+		if c.Name == cluster && c.Namespace != "" {
+			return c.Namespace
+		}
+	}
+	if g.Spec.Namespace == "" && g.Spec.Source.Helm != nil {
+		return g.Spec.Source.Helm.Namespace
+	}
+	return g.Spec.Namespace
+}
+
+// ErrNoSource is the error of a Gate that only guards values.
+var ErrNoSource = errors.New("the Gate has no source to render")
 
 // SourcePath is the folder in the tree that is rendered for a cluster.
+// ErrNoSource when the Gate has none.
 func (g *Gate) SourcePath(cluster string) (string, error) {
-	return "", errors.New("find source: not written yet")
+	switch s := g.Spec.Source; {
+	case s.Helm != nil:
+		return g.Resolve(s.Helm.Chart)
+	case s.Kustomize != nil:
+		return g.Resolve(strings.ReplaceAll(s.Kustomize.Path, clusterMark, cluster))
+	case s.Plain != nil:
+		return g.Resolve(strings.ReplaceAll(s.Plain.Path, clusterMark, cluster))
+	default:
+		return "", fmt.Errorf("gate %s: %w", g.Metadata.Name, ErrNoSource)
+	}
 }
+
+// clusterMark stands for the cluster's name in a source's path.
+const clusterMark = "${cluster}"
 
 // Guarded reports of a path of the tree whether it belongs to the Gate: a
 // values file of any cluster, a file of the source folders, or one that
 // revert.paths names.
-func (g *Gate) Guarded() (func(path string) bool, error) {
-	return nil, errors.New("list guarded paths: not written yet")
+func (g *Gate) Guarded() (func(name string) bool, error) {
+	files := map[string]bool{}
+	var folders []string
+	for _, c := range g.Spec.Clusters {
+		for _, v := range c.Values {
+			name, err := g.Resolve(v)
+			if err != nil {
+				return nil, err
+			}
+			files[name] = true
+		}
+		dir, err := g.SourcePath(c.Name)
+		switch {
+		case errors.Is(err, ErrNoSource):
+		case err != nil:
+			return nil, err
+		case !slices.Contains(folders, dir):
+			folders = append(folders, dir)
+		}
+	}
+	globs := make([]fileGlob, len(g.Spec.Revert.Paths))
+	for i, p := range g.Spec.Revert.Paths {
+		glob, err := parseFileGlob(g.Dir(), p)
+		if err != nil {
+			return nil, err
+		}
+		globs[i] = glob
+	}
+	return func(name string) bool {
+		return files[name] ||
+			slices.ContainsFunc(folders, func(dir string) bool { return below(name, dir) }) ||
+			slices.ContainsFunc(globs, func(glob fileGlob) bool { return glob.match(name) })
+	}, nil
 }
 
-// Schema is the JSON Schema (draft 2020-12) of a Gate file.
-func Schema() ([]byte, error) { return nil, errors.New("make schema: not written yet") }
+func below(name, dir string) bool { return dir == "." || strings.HasPrefix(name, dir+"/") }
+
+// fileGlob is a glob over file paths: "**" is any number of folders, also
+// none; all else is as in path.Match.
+type fileGlob []string
+
+func parseFileGlob(dir, text string) (fileGlob, error) {
+	joined, err := tree.Join(dir, text)
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.Split(joined, "/")
+	for _, p := range parts {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, fmt.Errorf("read glob %q: %w; close its brackets, or escape them with a backslash", text, err)
+		}
+	}
+	return parts, nil
+}
+
+func (g fileGlob) match(name string) bool { return matchFile(g, strings.Split(name, "/")) }
+
+func matchFile(glob, parts []string) bool {
+	for i, g := range glob {
+		if g == "**" {
+			for n := i; n <= len(parts); n++ {
+				if matchFile(glob[i+1:], parts[n:]) {
+					return true
+				}
+			}
+			return false
+		}
+		if i >= len(parts) {
+			return false
+		}
+		if ok, err := path.Match(g, parts[i]); err != nil || !ok {
+			return false
+		}
+	}
+	return len(glob) == len(parts)
+}

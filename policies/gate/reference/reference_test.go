@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/packs"
 )
 
 var update = flag.Bool("update", false, "write the reference in place of comparing with it")
@@ -71,6 +72,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	for _, s := range reachable(parseTypes(t, "..")) {
 		section(t, &b, s, found)
 	}
+	describePacks(t, &b)
 	current(t, referenceFile, []byte(b.String()))
 }
 
@@ -129,6 +131,37 @@ func section(t *testing.T, b *strings.Builder, s *structType, found map[string]s
 			example = "`" + example + "`"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", f.key, f.kind, cell(def), cell(text), cell(example))
+	}
+}
+
+// describePacks writes what the built-in packs hold.
+func describePacks(t *testing.T, b *strings.Builder) {
+	t.Helper()
+	b.WriteString("\n# Packs\n\nWhat a Gate takes by naming a pack in `spec.packs`. A preset is taken by `use` in a check,\n" +
+		"with or without the pack being named there.\n")
+	for _, name := range packs.Names() {
+		p, err := packs.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(b, "\n## Pack `%s`\n\nFor %s.\n", name, p.Description)
+		if len(p.ListKeys) > 0 {
+			b.WriteString("\n| list | key | source |\n|---|---|---|\n")
+			for _, k := range p.ListKeys {
+				fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", k.Path, k.Key, cell(k.Source))
+			}
+		}
+		if len(p.Rules) > 0 {
+			b.WriteString("\n| rule | when it does not hold | source |\n|---|---|---|\n")
+			for _, r := range p.Rules {
+				fmt.Fprintf(b, "| `%s/%s` | %s | %s |\n", name, r.Name, cell(words(r.Message)), cell(words(r.Source)))
+			}
+		}
+		b.WriteString("\n| preset | asks | source |\n|---|---|---|\n")
+		for _, key := range slices.Sorted(maps.Keys(p.Presets)) {
+			preset := p.Presets[key]
+			fmt.Fprintf(b, "| `%s/%s` | %s | %s |\n", name, key, cell(words(preset.Description)), cell(words(preset.Source)))
+		}
 	}
 }
 
