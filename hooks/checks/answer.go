@@ -113,7 +113,14 @@ func fill(ctx context.Context, t check.Target, field, s string) (string, error) 
 // a mistake is told before anything is asked.
 func texts(fields ...string) error {
 	for i := 0; i+1 < len(fields); i += 2 {
-		if _, err := expr.CompileTemplate(fields[i+1], names()...); err != nil {
+		if !expr.HasExpressions(fields[i+1]) {
+			continue
+		}
+		env, err := expr.NewEnv(names()...)
+		if err != nil {
+			return fmt.Errorf("%s: %w", fields[i], err)
+		}
+		if _, err := env.CompileTemplate(fields[i+1]); err != nil {
 			return fmt.Errorf("%s: %w", fields[i], err)
 		}
 	}

@@ -1,0 +1,165 @@
+package checks_test
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/syncgate/syncgate/hooks"
+	"github.com/syncgate/syncgate/hooks/checks"
+	"github.com/syncgate/syncgate/policies/gate"
+)
+
+const (
+	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+func TestNormalizeImage(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"nginx":                                 "docker.io/library/nginx:latest",
+		"nginx:1.27":                            "docker.io/library/nginx:1.27",
+		"index.docker.io/nginx:1":               "docker.io/library/nginx:1",
+		"docker.io/mattermost/app:11.6.1":       "docker.io/mattermost/app:11.6.1",
+		"mattermost/app:11.6.1":                 "docker.io/mattermost/app:11.6.1",
+		"localhost/app:1":                       "localhost/app:1",
+		"registry.example.com:5000/a/b/c:1":     "registry.example.com:5000/a/b/c:1",
+		"registry.example.com:5000/app":         "registry.example.com:5000/app:latest",
+		"mattermost/app@" + digestA:             "docker.io/mattermost/app@" + digestA,
+		"mattermost/app:11.6.1@" + digestA:      "docker.io/mattermost/app:11.6.1@" + digestA,
+		"mattermost/app:" + digestA:             "docker.io/mattermost/app@" + digestA,
+		" mattermost/app:1 ":                    "docker.io/mattermost/app:1",
+		"":                                      "",
+		"Upper/Case:1":                          "",
+		"a:b:c":                                 "",
+		"a@sha256:short":                        "",
+		"a b":                                   "",
+		"https://a/b:1":                         "",
+		strings.Repeat("a", 2000):               "",
+		strings.Repeat("0123456789abcdef", 4):   "",
+		"a:" + strings.Repeat("t", 129):         "",
+		"registry.example.com:5000/a:1@md5:abc": "",
+	} {
+		got, err := checks.NormalizeImage(in)
+		if (err != nil) != (want == "") || (err == nil && got != want) {
+			t.Errorf("%q: expected %q, found %q, %v", in, want, got, err)
+		}
+	}
+}
+
+func TestSameImage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"a:1", "docker.io/library/a:1", true},
+		{"a:1", "a:2", false},
+		{"a:1", "b:1", false},
+		{"a", "a:latest", true},
+		{"a@" + digestA, "a:1@" + digestA, true},
+		{"a:1@" + digestA, "a:2@" + digestA, true},
+		{"a:1@" + digestA, "a:1@" + digestB, false},
+		{"a:1@" + digestA, "a:1", true},
+		{"a@" + digestA, "a:1", false},
+		{"a@" + digestA, "a", false},
+	} {
+		if got := checks.SameImage(c.a, c.b); got != c.want {
+			t.Errorf("%s and %s: expected %v", c.a, c.b, c.want)
+		}
+		if got := checks.SameImage(c.b, c.a); got != c.want {
+			t.Errorf("%s and %s: expected %v", c.b, c.a, c.want)
+		}
+	}
+}
+
+func FuzzNormalizeImage(f *testing.F) {
+	for _, s := range []string{"nginx", "a/b:1", "a:" + digestA, "a:1@" + digestA, "localhost:5000/a", "é", "a@b@c", "::"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		full, err := checks.NormalizeImage(s)
+		if err != nil {
+			return
+		}
+		again, err := checks.NormalizeImage(full)
+		if err != nil || again != full {
+			t.Fatalf("%q became %q, and that %q, %v", s, full, again, err)
+		}
+		if !checks.SameImage(s, full) {
+			t.Fatalf("%q is not the same as its full form %q", s, full)
+		}
+	})
+}
+
+const mm = "mattermost/mattermost-enterprise-edition"
+
+// runs is a pod that asks for one image while its kubelet reports another.
+func runs(asked, reported, id string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Spec.Containers[0].Image = asked
+		p.Status.ContainerStatuses[0].Image, p.Status.ContainerStatuses[0].ImageID = reported, id
+	}
+}
+
+func right(p *corev1.Pod) {
+	runs(mm+":11.6.1", "docker.io/"+mm+":11.6.1", "docker.io/"+mm+"@"+digestA)(p)
+}
+
+func TestImages(t *testing.T) {
+	t.Parallel()
+	const fromValues = "${values.image.repository + ':' + values.image.tag}"
+	old := runs(mm+":11.5.0", "docker.io/"+mm+":11.5.0", "docker.io/"+mm+"@"+digestB)
+	two := func(p *corev1.Pod) {
+		p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: "proxy", Image: "envoy:1"})
+	}
+	for name, c := range map[string]struct {
+		image, container string
+		min              int
+		pods             []runtime.Object
+		want             want
+	}{
+		"all run it":                    {fromValues, "", 2, []runtime.Object{pod("a", right), pod("b", right)}, expect(hooks.Pass, "all 2 run docker.io/"+mm+":11.6.1")},
+		"one runs the old one":          {fromValues, "", 1, []runtime.Object{pod("a", right), pod("b", old)}, expect(hooks.Wait, "not so in b", "asks for docker.io/"+mm+":11.5.0")},
+		"none is there":                 {fromValues, "", 1, nil, expect(hooks.Wait, "at least 1", "found 0")},
+		"too few":                       {fromValues, "", 2, []runtime.Object{pod("a", right)}, expect(hooks.Wait, "at least 2", "found 1")},
+		"the old one is on its way out": {fromValues, "", 1, []runtime.Object{pod("a", right), pod("b", old, deleted(0))}, expect(hooks.Pass, "all 1")},
+		"one that ended does not count": {fromValues, "", 1, []runtime.Object{pod("a", right), pod("b", old, phase(corev1.PodFailed))}, expect(hooks.Pass, "all 1")},
+		"a Job's does not count":        {fromValues, "", 1, []runtime.Object{pod("a", old, ownedBy("Job", "j"))}, expect(hooks.Wait, "found 0")},
+		"another registry":              {"registry.example.com/" + fromValues, "", 1, []runtime.Object{pod("a", right)}, expect(hooks.Wait, "asks for")},
+		"not started":                   {fromValues, "", 1, []runtime.Object{pod("a", right, waiting("ContainerCreating", ""), func(p *corev1.Pod) { p.Status.ContainerStatuses[0].ImageID = "" })}, expect(hooks.Wait, "has not started")},
+		"no status":                     {fromValues, "", 1, []runtime.Object{pod("a", right, func(p *corev1.Pod) { p.Status.ContainerStatuses = nil })}, expect(hooks.Wait, "has not started")},
+		"spec changed, old one runs":    {fromValues, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1", "docker.io/"+mm+":11.5.0", "docker.io/"+mm+"@"+digestB))}, expect(hooks.Wait, "its kubelet reports docker.io/"+mm+":11.5.0")},
+		"another tag of the same":       {fromValues, "", 1, []runtime.Object{pod("a", right), pod("b", runs(mm+":11.6.1", "docker.io/"+mm+":stable", "docker.io/"+mm+"@"+digestA))}, expect(hooks.Pass, "all 2")},
+		"named by its own hash":         {fromValues, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1", digestB, digestB))}, expect(hooks.Pass)},
+		"hash and another repository":   {fromValues, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1", digestB, "docker.io/library/x@"+digestB))}, expect(hooks.Wait, "its kubelet reports")},
+		"docker's form of the ID":       {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1@"+digestA, mm+":11.6.1", "docker-pullable://"+mm+"@"+digestA))}, expect(hooks.Pass)},
+		"tag and digest":                {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1@"+digestA, digestB, "docker.io/"+mm+"@"+digestA))}, expect(hooks.Pass)},
+		"digest as the tag":             {mm + ":" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+"@"+digestA, "", "docker.io/"+mm+"@"+digestA))}, expect(hooks.Pass)},
+		"another digest":                {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1@"+digestB, "", "docker.io/"+mm+"@"+digestB))}, expect(hooks.Wait, "asks for docker.io/"+mm+":11.6.1@"+digestB)},
+		"the tag runs the digest":       {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", right)}, expect(hooks.Pass)},
+		"the tag runs another digest":   {mm + ":11.6.1@" + digestB, "", 1, []runtime.Object{pod("a", right)}, expect(hooks.Wait, "its kubelet reports")},
+		"the tag, digest not told":      {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1", "docker.io/"+mm+":11.6.1", digestB))}, expect(hooks.Wait, "its kubelet reports")},
+		"by digest, digest not told":    {mm + ":11.6.1@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+":11.6.1@"+digestA, "docker.io/"+mm+":11.6.1", digestB))}, expect(hooks.Pass)},
+		"by digest, of one platform":    {mm + "@" + digestA, "", 1, []runtime.Object{pod("a", runs(mm+"@"+digestA, mm+"@"+digestA, mm+"@"+digestB))}, expect(hooks.Pass)},
+		"a container of two":            {fromValues, "app", 1, []runtime.Object{pod("a", right, two)}, expect(hooks.Pass)},
+		"no container of two":           {fromValues, "", 1, []runtime.Object{pod("a", right, two)}, expect(hooks.Unknown, "app, proxy", "name one")},
+		"no such container":             {fromValues, "web", 1, []runtime.Object{pod("a", right)}, expect(hooks.Unknown, "expected web, found app")},
+		"a value that is not there":     {"${values.image.digest}", "", 1, []runtime.Object{pod("a", right)}, expect(hooks.Unknown, "image")},
+		"a value that is no image":      {"${values.image.tag + ' '}x", "", 1, []runtime.Object{pod("a", right)}, expect(hooks.Unknown, "read image reference")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			asked(t, made(t, gate.Check{Images: &gate.ImagesCheck{Selector: "app=mm", Image: c.image, Container: c.container, Min: c.min}}), target(c.pods...), c.want)
+		})
+	}
+}
+
+func TestImagesWithAnEmptySelector(t *testing.T) {
+	t.Parallel()
+	c := made(t, gate.Check{Images: &gate.ImagesCheck{Selector: "${''}", Image: mm + ":11.6.1"}})
+	asked(t, c, target(pod("a", right)), expect(hooks.Unknown, "selector"))
+}
