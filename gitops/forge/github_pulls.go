@@ -2,6 +2,7 @@ package forge
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/google/go-github/v60/github"
 )
@@ -77,13 +78,18 @@ func (g *GitHub) OpenPullRequest(ctx context.Context, n NewPullRequest) (PullReq
 	return out, nil
 }
 
-// AddLabels implements Forge.
+// AddLabels implements Forge. The call's body is an object, as GitHub describes
+// it; go-github sends a list.
 func (g *GitHub) AddLabels(ctx context.Context, number int, labels []string) error {
 	if len(labels) == 0 {
 		return nil
 	}
 	return g.call(ctx, operation{verb: "add labels", needs: "pull_requests: write"}, func(ctx context.Context) error {
-		_, _, err := g.client.Issues.AddLabelsToIssue(ctx, g.opts.Owner, g.opts.Repo, number, labels)
+		req, err := g.client.NewRequest("POST", fmt.Sprintf("repos/%s/issues/%d/labels", g.name, number), map[string][]string{"labels": labels})
+		if err != nil {
+			return err
+		}
+		_, err = g.client.Do(ctx, req, nil)
 		return err
 	})
 }

@@ -71,7 +71,10 @@ func (r *Repository) CreateBranch(ctx context.Context, name, sha string) error {
 		return fmt.Errorf("push branch: %w", err)
 	}
 	ref := "refs/heads/" + name
-	err := r.push(ctx, "--force-with-lease="+ref+":", sha+":"+ref)
+	same, err := r.push(ctx, "--force-with-lease="+ref+":", sha+":"+ref)
+	if same {
+		return fmt.Errorf("push branch: %w: %s", ErrExists, name)
+	}
 	var gitErr *Error
 	if errors.As(err, &gitErr) && existsForm.MatchString(gitErr.Stderr) {
 		// A lock that somebody else holds is no branch: look.
@@ -102,7 +105,7 @@ func (r *Repository) DeleteBranch(ctx context.Context, name, sha string) error {
 		return err
 	}
 	ref := "refs/heads/" + name
-	err := r.push(ctx, "--force-with-lease="+ref+":"+sha, ":"+ref)
+	_, err := r.push(ctx, "--force-with-lease="+ref+":"+sha, ":"+ref)
 	if err == nil {
 		return nil
 	}
@@ -112,16 +115,17 @@ func (r *Repository) DeleteBranch(ctx context.Context, name, sha string) error {
 	return fmt.Errorf("delete branch %s: %w", name, err)
 }
 
-func (r *Repository) push(ctx context.Context, lease, refspec string) error {
+// push reports whether there was nothing to push: git asks for no lease then.
+func (r *Repository) push(ctx context.Context, lease, refspec string) (same bool, err error) {
 	if err := r.trees.lock(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer r.trees.unlock()
 	if err := r.prepare(ctx, r.trees, strings.Repeat("0", 40)); err != nil {
-		return err
+		return false, err
 	}
-	_, err := r.run(ctx, call{store: r.trees, network: true, args: []string{
-		"push", "--quiet", "--no-verify", "--recurse-submodules=no", lease, "--end-of-options", "origin", refspec,
+	out, err := r.run(ctx, call{store: r.trees, network: true, args: []string{
+		"push", "--porcelain", "--no-verify", "--recurse-submodules=no", lease, "--end-of-options", "origin", refspec,
 	}})
-	return err
+	return strings.Contains("\n"+string(out), "\n=\t"), err
 }

@@ -72,9 +72,18 @@ func (r *Repository) run(ctx context.Context, c call) ([]byte, error) {
 	case errors.As(err, &exit) && c.onExit[exit.ExitCode()]:
 		return out.Bytes(), nil
 	case errors.As(err, &exit):
-		return out.Bytes(), &Error{Command: c.args[0], URL: r.remote.shown, Exit: exit.ExitCode(), Stderr: r.redact(errOut.String())}
+		return out.Bytes(), &Error{Command: c.args[0], URL: r.remote.shown, Exit: exit.ExitCode(), Stderr: r.redact(said(c, out, errOut))}
 	}
 	return nil, fmt.Errorf("run git %s: %w", c.args[0], err)
+}
+
+// said is where git says why it failed: of a push, the refusal of each branch
+// stands in what it writes for programs.
+func said(c call, out, errOut *bounded) string {
+	if c.args[0] != "push" {
+		return errOut.String()
+	}
+	return errOut.String() + "\n" + strings.ReplaceAll(fmt.Sprintf("%.4096s", out.String()), "!\t", "! ")
 }
 
 func watch(ctx context.Context, ask func() error, stop func(error)) {

@@ -70,7 +70,7 @@ func (r *request) labelList(labels []*label) []any {
 	for _, l := range labels {
 		list = append(list, object{
 			"id": l.id, "node_id": nodeID("Label", l.id), "name": l.name, "color": l.color, "default": false,
-			"description": orNil(l.text), "url": r.repoAPI() + "/labels/" + url.PathEscape(l.name),
+			"description": l.text, "url": r.repoAPI() + "/labels/" + url.PathEscape(l.name),
 		})
 	}
 	return list

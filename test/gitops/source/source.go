@@ -117,3 +117,12 @@ func (r *Repo) command(dir string, stdin []byte, args ...string) *exec.Cmd {
 	)
 	return cmd
 }
+
+// Shell runs a script in the work tree, which ends at the first command that
+// fails.
+func (r *Repo) Shell(script string) (string, error) {
+	cmd := r.command(r.Work, nil)
+	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-e", "-c", script}
+	out, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
