@@ -11,6 +11,7 @@ import (
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/check"
 	"github.com/syncgate/syncgate/policies/expr"
+	"github.com/syncgate/syncgate/policies/gate"
 )
 
 // What one answer holds at most.
@@ -82,7 +83,7 @@ func ago(d time.Duration) string {
 
 // names are the variables that every "${…}" and every expression has.
 func names(more ...string) []string {
-	return append([]string{"values", "cluster", "namespace", "revision", "gate"}, more...)
+	return append(gate.TemplateVariables(), more...)
 }
 
 // vars are the values of names.
@@ -92,7 +93,7 @@ func vars(t check.Target) map[string]any {
 		values = map[string]any{}
 	}
 	return map[string]any{
-		"values": values, "cluster": t.Change.Cluster, "namespace": t.Namespace,
+		"values": values, "cluster": t.Change.Cluster, "ns": t.Namespace,
 		"revision": t.Change.Revision, "gate": t.Change.Gate,
 	}
 }

@@ -2,7 +2,8 @@ package gate
 
 // Check asks the world one question. Exactly one of its kinds is set, by the
 // entry itself or by the preset it uses. Strings may hold "${ CEL }" over
-// values (this cluster's merged values), cluster, namespace, revision and gate.
+// values (this cluster's merged values), cluster, ns (the Gate's namespace on
+// it; CEL keeps the word namespace for itself), revision and gate.
 type Check struct {
 	// Name is unique in its phase; it is what logs and pull requests call it.
 	Name string `json:"name" jsonschema:"required"`

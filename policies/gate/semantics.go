@@ -283,9 +283,10 @@ func (d *decoder) environment(vars ...string) (*expr.Env, error) {
 	return env, err
 }
 
-// TemplateVariables are the variables of every "${…}" in a check.
+// TemplateVariables are the variables of every "${…}" in a check. The Gate's
+// namespace is ns: CEL reserves the word namespace.
 func TemplateVariables() []string {
-	return []string{"values", "cluster", "namespace", "revision", "gate"}
+	return []string{"values", "cluster", "ns", "revision", "gate"}
 }
 
 // celFields are CEL as a whole: "${" in them means nothing.
