@@ -104,7 +104,7 @@ func TestDecodeNamesEveryMistake(t *testing.T) {
 		{"cluster twice", change("name: us", "name: eu"), `syncgate.yaml:13:13: spec.clusters[1].name: expected a name of its own, found "eu", which is the name of spec.clusters[0].name at line 11 too`},
 		{"no clusters", change("  clusters:\n    - name: eu\n      values: [values/common.yaml, values/eu.yaml]\n    - name: us\n      namespace: mm-us\n      values: [values/common.yaml, values/us.yaml]\n", "  clusters: []\n"), "expected at least one cluster"},
 		{"values leave", change("values/eu.yaml", "../../../x.yaml"), "leaves the repository"},
-		{"chart leaves", change("../chart", "../../../x"), "spec.source.helm.chart: ../../../x: the path leaves the repository"},
+		{"chart leaves", change("../chart", "../../../x"), "spec.source.helm.chart: \"../../../x\": the path leaves the repository"},
 		{"two sources", change("helm: {chart: ../chart}", "helm: {chart: a}\n    plain: {path: b}"), "expected one of helm, kustomize and plain, found 2"},
 		{"pack", change("[mattermost]", "[nope]"), "expected one of the packs deployment, mattermost"},
 		{"glob", change("ingress.host", "ingress..host"), "spec.perCluster[0].path"},

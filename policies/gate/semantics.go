@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/packs"
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
 // dnsLabel is RFC 1123's label, which names of Kubernetes objects are made of.
@@ -43,7 +45,11 @@ func (d *decoder) expect(field string, ok bool, problem, remedy string) {
 }
 
 func (d *decoder) expectNoError(field string, err error, remedy string) {
-	if err != nil {
+	var inTree *tree.Error
+	switch {
+	case errors.As(err, &inTree):
+		d.fail(d.at(field), field, fmt.Sprintf("%q: %s", inTree.Path, inTree.Problem), inTree.Remedy)
+	case err != nil:
 		d.fail(d.at(field), field, err.Error(), remedy)
 	}
 }

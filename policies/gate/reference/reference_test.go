@@ -296,7 +296,7 @@ func TestGatesAreGood(t *testing.T) {
 	schema := compiled(t)
 	for name, raw := range all {
 		t.Run(filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name), func(t *testing.T) {
-			if _, err := gate.Decode(raw, name); err != nil {
+			if _, err := gate.Decode(raw, "apps/"+gate.FileName); err != nil {
 				t.Errorf("decode: %v", err)
 			}
 			if err := schema.Validate(decodeAny(t, raw)); err != nil {
