@@ -93,21 +93,25 @@ scheme: {{ if (index . 0).Values.tls.secretName }}HTTPS{{ else }}HTTP{{ end }}
 {{- define "syncgate.namespacedRules" -}}
 - apiGroups: [""]
   resources: [pods, events]
-  verbs: [get, list]
+  verbs: [list]
 - apiGroups: [apps]
-  resources: [deployments, replicasets, statefulsets, daemonsets]
-  verbs: [get, list]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [get]
+# The Job of a pod that failed.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list]
+  verbs: [get]
 {{- if .Values.rbac.snapshots.read }}
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
 - apiGroups: [snapshot.storage.k8s.io]
   resources: [volumesnapshots]
-  verbs: [get, list{{ if .Values.rbac.snapshots.take }}, create{{ end }}]
+  verbs: [list{{ if .Values.rbac.snapshots.take }}, get, create{{ end }}]
 {{- end }}
 {{- range .Values.rbac.resources }}
 - apiGroups: {{ toJson .apiGroups }}
   resources: {{ toJson .resources }}
-  verbs: [get, list]
+  verbs: [get]
 {{- end }}
 {{- end -}}
