@@ -48,7 +48,7 @@ func newCmpGenerate() *cobra.Command {
 				if noHooks {
 					fmt.Fprintln(notes, "note: --no-hooks: the hook Jobs are left out; nothing would hold a sync of this")
 				} else {
-					config, err := hookConfig()
+					config, err := inject.FromEnv(os.Getenv)
 					if err != nil {
 						return err
 					}
@@ -139,23 +139,4 @@ func captureLog() *bytes.Buffer {
 	log.SetPrefix("note: ")
 	log.SetOutput(&notes)
 	return &notes
-}
-
-// hookConfig is what the sidecar's environment says of hook Jobs.
-func hookConfig() (inject.Config, error) {
-	c := inject.Config{
-		Image:          os.Getenv("SYNCGATE_HOOK_IMAGE"),
-		Server:         os.Getenv("SYNCGATE_SERVER_URL"),
-		ServiceAccount: os.Getenv("SYNCGATE_HOOK_SERVICE_ACCOUNT"),
-		Namespace:      os.Getenv("SYNCGATE_HOOK_NAMESPACE"),
-		PullSecret:     os.Getenv("SYNCGATE_HOOK_PULL_SECRET"),
-	}
-	if file := os.Getenv("SYNCGATE_SERVER_CA_FILE"); file != "" {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return c, fmt.Errorf("read the gate server's CA: %w; correct SYNCGATE_SERVER_CA_FILE in the plugin's environment", err)
-		}
-		c.CA = string(pem)
-	}
-	return c, nil
 }

@@ -46,9 +46,9 @@ func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
 }
 
 // request is what is asked for, with the repository it is asked of. Flags win
-// over parameters, and these over variables.
+// over what Argo CD's environment says.
 func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
-	params, err := parameters()
+	req, err := plugin.RequestFromEnv(os.Getenv)
 	if err != nil {
 		return nil, plugin.Request{}, err
 	}
@@ -56,54 +56,25 @@ func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
 	if err != nil {
 		return nil, plugin.Request{}, err
 	}
-	apis := o.apiVersions
-	if len(apis) == 0 {
-		apis = splitList(os.Getenv("KUBE_API_VERSIONS"))
+	req.Dir = dir
+	for _, flag := range []struct {
+		given string
+		field *string
+	}{
+		{o.gate, &req.Gate},
+		{o.cluster, &req.Cluster},
+		{o.app, &req.App},
+		{o.namespace, &req.Namespace},
+		{o.repository, &req.Repository},
+		{o.revision, &req.Revision},
+		{o.kubeVersion, &req.Capabilities.KubeVersion},
+	} {
+		*flag.field = cmp.Or(flag.given, *flag.field)
 	}
-	req := plugin.Request{
-		Dir:        dir,
-		Gate:       cmp.Or(o.gate, params[plugin.ParameterGate]),
-		Cluster:    cmp.Or(o.cluster, params[plugin.ParameterCluster]),
-		App:        cmp.Or(o.app, os.Getenv("ARGOCD_APP_NAME")),
-		Namespace:  cmp.Or(o.namespace, os.Getenv("ARGOCD_APP_NAMESPACE")),
-		Repository: cmp.Or(o.repository, os.Getenv("ARGOCD_APP_SOURCE_REPO_URL")),
-		Revision:   cmp.Or(o.revision, os.Getenv("ARGOCD_APP_REVISION")),
-		Capabilities: render.Capabilities{
-			KubeVersion: cmp.Or(o.kubeVersion, os.Getenv("KUBE_VERSION")),
-			APIVersions: apis,
-		},
+	if len(o.apiVersions) > 0 {
+		req.Capabilities.APIVersions = o.apiVersions
 	}
 	return tree, req, nil
-}
-
-// parameters are the Application's plugin parameters and variables. A parameter
-// is in ARGOCD_APP_PARAMETERS, and again in PARAM_<NAME>, which alone is read
-// where the first is not set; a variable <NAME> is in ARGOCD_ENV_<NAME>.
-func parameters() (map[string]string, error) {
-	values, err := plugin.DecodeParameters([]byte(os.Getenv("ARGOCD_APP_PARAMETERS")))
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range []string{plugin.ParameterCluster, plugin.ParameterGate} {
-		if values[name] == "" {
-			values[name] = cmp.Or(
-				os.Getenv("PARAM_"+strings.ToUpper(name)),
-				os.Getenv("ARGOCD_ENV_"+strings.ToUpper(name)),
-				os.Getenv("ARGOCD_ENV_"+name),
-			)
-		}
-	}
-	return values, nil
-}
-
-func splitList(list string) []string {
-	var items []string
-	for item := range strings.SplitSeq(list, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
 }
 
 // open opens the repository, out of which nothing leads, and says where in it

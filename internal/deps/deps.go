@@ -3,6 +3,9 @@
 package deps
 
 import (
+	_ "github.com/argoproj/argo-cd/v2/cmpserver/apiclient"
+	_ "github.com/argoproj/argo-cd/v2/reposerver/apiclient"
+	_ "google.golang.org/grpc/health"
 	_ "github.com/agnivade/levenshtein"
 	_ "github.com/argoproj/argo-cd/v2/pkg/apis/application/v1alpha1"
 	_ "github.com/cenkalti/backoff/v5"

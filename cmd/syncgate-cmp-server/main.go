@@ -1,0 +1,107 @@
+// Command syncgate-cmp-server is the Argo CD config-management plugin as a
+// server of its own, in place of the stock plugin server: it answers the
+// repo-server on a Unix socket, from memory, without running anything.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/plugin/cmpserver"
+	"github.com/syncgate/syncgate/plugin/inject"
+)
+
+// The exit codes.
+const (
+	exitOK    = 0
+	exitBroke = 2
+)
+
+// version is set by the linker.
+var version = "devel" //nolint:gochecknoglobals // the linker sets no constant
+
+// defaultPlugins is where the repo-server looks for plugin sockets.
+const defaultPlugins = "/home/argocd/cmp-server/plugins"
+
+// memoryGoal is the soft limit of the Go heap, well below what a sidecar is
+// given: garbage of large archives goes before the kernel has to act.
+const memoryGoal = 96 << 20
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cmd := newCommand()
+	cmd.SetArgs(args)
+	cmd.SetOut(stdout)
+	cmd.SetErr(stderr)
+	if err := cmd.ExecuteContext(ctx); err != nil {
+		_, _ = fmt.Fprintf(stderr, "syncgate-cmp-server: %v\n", err)
+		return exitBroke
+	}
+	return exitOK
+}
+
+func newCommand() *cobra.Command {
+	var (
+		dir, name, tag, level string
+		concurrency           int
+	)
+	cmd := &cobra.Command{
+		Use:   "syncgate-cmp-server",
+		Short: "Serve the Argo CD config-management plugin",
+		Long: `Serve the Argo CD config-management plugin on a Unix socket in the folder where
+the repo-server looks for plugins. Applications name the plugin
+<name>-<plugin-version>, or <name> when there is no version.
+
+What hook Jobs run, and whom they ask, comes from the environment:
+SYNCGATE_HOOK_IMAGE and SYNCGATE_SERVER_URL (both needed),
+SYNCGATE_HOOK_SERVICE_ACCOUNT, SYNCGATE_HOOK_NAMESPACE,
+SYNCGATE_HOOK_PULL_SECRET and SYNCGATE_SERVER_CA_FILE.
+
+Exit codes: 0 ended when asked, 2 could not start or broke.`,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			hooks, err := inject.FromEnv(os.Getenv)
+			if err != nil {
+				return err
+			}
+			var at slog.Level
+			if err := at.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("read --log-level: expected debug, info, warn or error, found %q", level)
+			}
+			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: at}))
+			service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, Concurrency: concurrency, Log: log})
+			if err != nil {
+				return err
+			}
+			if os.Getenv("GOMEMLIMIT") == "" {
+				debug.SetMemoryLimit(memoryGoal)
+			}
+			return cmpserver.Serve(cmd.Context(), filepath.Join(dir, cmpserver.SocketName(name, tag)), service)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "plugins-dir", defaultPlugins, "the folder of the repo-server's plugin sockets")
+	f.StringVar(&name, "name", "syncgate", "the plugin's name")
+	f.StringVar(&tag, "plugin-version", "", "the plugin's version; empty for none")
+	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	f.IntVar(&concurrency, "concurrency", 0, "how many requests are worked on at once (default 8)")
+	return cmd
+}
