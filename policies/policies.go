@@ -1,31 +1,193 @@
-// Package policies evaluates what a Gate says about the values of its
-// clusters. It reads files through fs.FS and touches no network and no
-// cluster: the same Gate and the same files always give the same findings.
+// Package policies says whether the values of an application agree across its
+// clusters. It is the first room of the flow: it reads the Gate, merges every
+// cluster's values as Helm does, and holds them against the rules. It touches
+// no network and no cluster, and its answer depends on nothing but the tree.
 package policies
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/packs"
+	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
+// maxErrors is how many errors of one Gate are told.
+const maxErrors = 20
+
 // Options say how a Gate is evaluated. The zero value means the defaults.
 type Options struct {
-	// Workers is how many files are parsed at once. Default: GOMAXPROCS.
+	// Workers is how many clusters are read at once. Default: GOMAXPROCS.
 	Workers int
 	// Limits bound what is read.
 	Limits values.Limits
 }
 
+func (o Options) withDefaults() Options {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	o.Limits = o.Limits.WithDefaults()
+	return o
+}
+
 // Validate says where the Gate's rules do not hold. An error means that this
 // could not be told: a file is missing, malformed or over a limit, or a rule
-// failed to evaluate.
+// failed to evaluate. The error names every cluster that could not be read, up
+// to a bound.
 func Validate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) ([]finding.Finding, error) {
-	return nil, errors.New("validate: not written yet")
+	opts = opts.withDefaults()
+	src, err := newSource(fsys, g, opts.Limits)
+	if err != nil {
+		return nil, err
+	}
+	about, err := ruleOptions(g, src)
+	if err != nil {
+		return nil, err
+	}
+	fleet, err := rules.NewFleet(about)
+	if err != nil {
+		return nil, err
+	}
+	if err := readAll(ctx, g, src, fleet, opts.Workers); err != nil {
+		return nil, err
+	}
+	return fleet.Findings(ctx)
+}
+
+// readAll takes every cluster into the fleet.
+func readAll(ctx context.Context, g *gate.Gate, src *source, fleet *rules.Fleet, workers int) error {
+	failed := make([]error, len(g.Spec.Clusters))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, len(g.Spec.Clusters)) {
+		w := fleet.Worker()
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(g.Spec.Clusters) {
+					return
+				}
+				merged, _, err := src.cluster(i)
+				if err != nil {
+					failed[i] = err
+					continue
+				}
+				w.Add(i, merged)
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("validate gate %s: %w", g.Metadata.Name, err)
+	}
+	return joinErrors(g, failed)
+}
+
+// joinErrors tells each error once, and of which clusters.
+func joinErrors(g *gate.Gate, failed []error) error {
+	clusters := map[string][]string{}
+	var order []error
+	for i, err := range failed {
+		if err == nil {
+			continue
+		}
+		text := err.Error()
+		if clusters[text] == nil {
+			order = append(order, err)
+		}
+		clusters[text] = append(clusters[text], g.Spec.Clusters[i].Name)
+	}
+	var all []error
+	for i, err := range order {
+		if i == maxErrors {
+			all = append(all, fmt.Errorf("and %d more errors", len(order)-i))
+			break
+		}
+		all = append(all, fmt.Errorf("read values of %s: %w", some(clusters[err.Error()]), err))
+	}
+	return errors.Join(all...)
+}
+
+// some names clusters, not all when there are many.
+func some(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return fmt.Sprintf("clusters %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) > 1 {
+		return "clusters " + strings.Join(names, ", ")
+	}
+	return "cluster " + names[0]
+}
+
+// ruleOptions is what the Gate and its packs ask of the values.
+func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
+	o := rules.Options{Gate: g.Metadata.Name, GateFile: g.File}
+	for i, c := range g.Spec.Clusters {
+		o.Clusters = append(o.Clusters, c.Name)
+		o.Files = append(o.Files, src.target(i))
+	}
+	var err error
+	for _, p := range g.Spec.PerCluster {
+		if o.PerCluster, err = appendGlob(o.PerCluster, p.Path); err != nil {
+			return o, fmt.Errorf("read spec.perCluster of %s: %w", g.File, err)
+		}
+	}
+	for _, p := range g.Spec.Required {
+		if o.Required, err = appendGlob(o.Required, p); err != nil {
+			return o, fmt.Errorf("read spec.required of %s: %w", g.File, err)
+		}
+	}
+	for _, k := range g.Spec.ListKeys {
+		if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
+			return o, fmt.Errorf("read spec.listKeys of %s: %w", g.File, err)
+		}
+	}
+	for _, r := range g.Spec.Rules {
+		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message})
+	}
+	return o, addPacks(&o, g)
+}
+
+// addPacks adds what the Gate's packs know. The Gate's own list keys come
+// first, so that they win.
+func addPacks(o *rules.Options, g *gate.Gate) error {
+	for _, name := range g.Spec.Packs {
+		p, err := packs.Load(name)
+		if err != nil {
+			return fmt.Errorf("read spec.packs of %s: %w", g.File, err)
+		}
+		for _, k := range p.ListKeys {
+			if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
+				return fmt.Errorf("read pack %s: %w", name, err)
+			}
+		}
+		for _, r := range p.Rules {
+			o.Rules = append(o.Rules, rules.Rule{ID: name + "/" + r.Name, Expr: r.Expr, Message: r.Message})
+		}
+	}
+	return nil
+}
+
+func appendGlob(list []keypath.Glob, text string) ([]keypath.Glob, error) {
+	g, err := keypath.Parse(text)
+	return append(list, g), err
+}
+
+func appendListKey(list []rules.ListKey, path, key string) ([]rules.ListKey, error) {
+	g, err := keypath.Parse(path)
+	return append(list, rules.ListKey{Path: g, Key: key}), err
 }
 
 // Values are a cluster's values.
@@ -37,7 +199,25 @@ type Values struct {
 	User map[string]any
 }
 
-// ClusterValues merges the values of one cluster.
+// ClusterValues merges the values of one cluster. Numbers are float64, as in
+// Helm. The maps are the caller's own.
 func ClusterValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, opts Options) (Values, error) {
-	return Values{}, errors.New("merge values: not written yet")
+	c, err := g.Cluster(cluster)
+	if err != nil {
+		return Values{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Values{}, fmt.Errorf("read values of cluster %s: %w", cluster, err)
+	}
+	one := *g
+	one.Spec.Clusters = []gate.Cluster{c}
+	src, err := newSource(fsys, &one, opts.withDefaults().Limits)
+	if err != nil {
+		return Values{}, err
+	}
+	merged, user, err := src.cluster(0)
+	if err != nil {
+		return Values{}, fmt.Errorf("read values of cluster %s: %w", cluster, err)
+	}
+	return Values{Merged: merged.NativeMap(), User: user.NativeMap()}, nil
 }

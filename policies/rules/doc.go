@@ -2,4 +2,97 @@
 // should be identical and is not, what is required and not set, and what the
 // CEL rules of the Gate and its packs say. Findings are data; an error means
 // that a rule could not be told.
+//
+// A Fleet takes in one cluster's merged values after the other and keeps of
+// each only a table of small integers, so that ten thousand clusters fit into
+// little memory. Values under secret-like keys are kept as keyed hashes only.
 package rules
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// The identities of the built-in rules.
+const (
+	Identical = "identical"
+	Required  = "required"
+	ListKeys  = "listKeys"
+)
+
+// The bounds of an answer. What is over them is counted, not shown.
+const (
+	maxFindings = 1000
+	maxPlaces   = 500_000
+)
+
+// Options say what is compared.
+type Options struct {
+	// Gate and GateFile name the Gate in every finding.
+	Gate, GateFile string
+	// Clusters are the names of the clusters in the Gate's order, and Files
+	// the file that a value missing in a cluster would be written to.
+	Clusters, Files []string
+	// PerCluster are the paths that may differ.
+	PerCluster []keypath.Glob
+	// Required are the paths that must be set.
+	Required []keypath.Glob
+	// ListKeys tell items of lists apart; the first that matches counts.
+	ListKeys []ListKey
+	// Rules are statements in CEL. Only with rules does a Fleet keep the
+	// values themselves.
+	Rules []Rule
+}
+
+// ListKey is the field that tells the items of some lists apart.
+type ListKey struct {
+	Path keypath.Glob
+	Key  string
+}
+
+// Rule is a statement over clusters in CEL. ID is its identity in findings.
+type Rule struct {
+	ID, Expr, Message string
+}
+
+// Fleet is the values of all clusters of a Gate.
+type Fleet struct {
+	opts    Options
+	key     [32]byte // of the hashes of secret-like values
+	mu      sync.Mutex
+	workers []*Worker
+	trees   []*values.Node
+}
+
+// NewFleet makes an empty Fleet.
+func NewFleet(opts Options) (*Fleet, error) {
+	f := &Fleet{opts: opts}
+	if _, err := rand.Read(f.key[:]); err != nil {
+		return nil, fmt.Errorf("make key for secret values: %w", err)
+	}
+	if len(opts.Rules) > 0 {
+		f.trees = make([]*values.Node, len(opts.Clusters))
+	}
+	return f, nil
+}
+
+// Findings says where the rules do not hold, once every cluster was added. The
+// order of the clusters changes nothing but the order of places.
+func (f *Fleet) Findings(ctx context.Context) ([]finding.Finding, error) {
+	t := f.merge()
+	out := &collector{opts: f.opts}
+	f.listKeyFindings(t, out)
+	c := &comparer{table: t, opts: f.opts, out: out}
+	c.identical()
+	c.required()
+	if err := f.evaluate(ctx, out); err != nil {
+		return nil, err
+	}
+	return out.findings(), ctx.Err()
+}
