@@ -297,14 +297,15 @@ func (r *reverter) settle(ctx context.Context, gate, revision, why string) error
 			continue
 		}
 		// The comment first: with it, a pull request that is closed is known
-		// to have been closed from here, also after a crash.
+		// to have been closed from here, also after a crash. The branch before
+		// the rest: a closed one is not looked at again.
 		if err := r.forge.Comment(ctx, pr.Number, id.settled, settledComment(why)); err != nil {
 			return err
 		}
-		if err := r.forge.Close(ctx, pr.Number); err != nil {
+		if err := r.forge.DeleteBranch(ctx, id.branch, pr.HeadSHA); err != nil {
 			return err
 		}
-		if err := r.forge.DeleteBranch(ctx, id.branch, pr.HeadSHA); err != nil {
+		if err := r.forge.Close(ctx, pr.Number); err != nil {
 			return err
 		}
 		r.log.InfoContext(ctx, "revert settled", "gate", gate, "revision", revision, "url", pr.URL)

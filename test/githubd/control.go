@@ -26,8 +26,8 @@ type Fault struct {
 	Times int `json:"times,omitempty"`
 	// Apply carries the call out, and then answers with the fault.
 	Apply bool `json:"apply,omitempty"`
-	// Kind is "status" (the default), "rateLimit", "secondaryLimit" or
-	// "tooMany" (429).
+	// Kind is "status" (the default), "rateLimit", "secondaryLimit", "tooMany"
+	// (429), or "none": the call goes on, after Do.
 	Kind string `json:"kind,omitempty"`
 	// Status and Message are the answer of kind status.
 	Status  int    `json:"status,omitempty"`

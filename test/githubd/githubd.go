@@ -141,6 +141,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	fault := s.record(r)
+	if fault != nil && fault.Kind == "none" {
+		fault = nil
+	}
 	if fault != nil && !fault.Apply {
 		s.writeFault(w, r, fault)
 		return
@@ -280,7 +283,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := &cgi.Handler{
-		Path: bin, Args: []string{"http-backend"}, Root: "/",
+		Path: bin, Args: []string{"http-backend"}, Root: "/", Stderr: io.Discard,
 		Env: []string{
 			"GIT_PROJECT_ROOT=" + s.opts.Root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=" + login,
 			"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull,
