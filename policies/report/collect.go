@@ -13,6 +13,7 @@ import (
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -60,7 +61,7 @@ func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
 		found, err := gate.Find(fsys, p)
 		switch {
 		case err != nil:
-			problems = append(problems, explain(fmt.Errorf("find gates under %s: %w", p, err))...)
+			problems = append(problems, explain(err)...)
 		case len(found) == 0:
 			problems = append(problems, Problem{Message: fmt.Sprintf(
 				"find gates under %s: expected a file %s, found none; write one there, or name the folder that has it",
@@ -147,9 +148,12 @@ func explain(err error) []Problem {
 
 // placeOf is the place an error names, zero when it names none.
 func placeOf(err error) finding.Position {
+	var inGate *gate.Error
 	var inValues *values.Error
 	var inTree *tree.Error
 	switch {
+	case errors.As(err, &inGate):
+		return inGate.Position
 	case errors.As(err, &inValues):
 		return inValues.Position
 	case errors.As(err, &inTree):
@@ -158,7 +162,8 @@ func placeOf(err error) finding.Position {
 	return finding.Position{}
 }
 
-// rulesIn are the identities of the rules that a Gate asks for.
+// rulesIn are the identities of the rules that a Gate asks for. Its packs have
+// been looked at when it was decoded.
 func rulesIn(g *gate.Gate) []string {
 	rules := []string{"identical"}
 	if len(g.Spec.Required) > 0 {
@@ -166,6 +171,13 @@ func rulesIn(g *gate.Gate) []string {
 	}
 	for _, r := range g.Spec.Rules {
 		rules = append(rules, "cel/"+r.Name)
+	}
+	for _, name := range g.Spec.Packs {
+		if pack, err := packs.Load(name); err == nil {
+			for _, r := range pack.Rules {
+				rules = append(rules, name+"/"+r.Name)
+			}
+		}
 	}
 	return rules
 }

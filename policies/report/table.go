@@ -125,13 +125,19 @@ func (t table) problems(indent string, problems []Problem) {
 }
 
 // verbatim is text, but keeps the spaces of a line that fits: they may align
-// a mark with the source above it.
+// a mark with the source above it. What does not fit goes on further in.
 func (t table) verbatim(indent int, s string) {
 	if cells(s) <= t.columns-indent {
 		t.line(strings.Repeat(" ", indent) + s)
 		return
 	}
-	t.text(indent, s)
+	for i, line := range wrap(s, t.columns-indent-4) {
+		in := indent
+		if i > 0 {
+			in += 4
+		}
+		t.line(strings.Repeat(" ", in) + line)
+	}
 }
 
 func (t table) finding(f finding.Finding) {
