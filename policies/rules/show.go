@@ -30,7 +30,11 @@ type shown struct {
 func (c *comparer) show(path uint32, g group) shown {
 	s := shown{cells: g.cells, missing: g.value == noValue}
 	if !s.missing {
-		s.value = shorten(c.text(path, g.cells[0], maxValue))
+		// The first by name, so that the order of clusters means nothing.
+		one := slices.MinFunc(g.cells, func(a, b cell) int {
+			return strings.Compare(c.opts.Clusters[a.cluster], c.opts.Clusters[b.cluster])
+		})
+		s.value = shorten(c.text(path, one, maxValue))
 	}
 	for _, cell := range g.cells {
 		s.places = append(s.places, finding.Place{Cluster: c.opts.Clusters[cell.cluster], Position: c.placeOr(path, cell.cluster)})
@@ -229,7 +233,7 @@ func (c *comparer) fix(path uint32, text string, groups []shown, majority bool) 
 		fix = "decide which is right and write it in every cluster"
 	case groups[0].missing:
 		fix = fmt.Sprintf("remove %s from %s", text, where)
-	case groups[0].value == redacted:
+	case strings.Contains(groups[0].value, redacted), strings.Contains(groups[0].value, "…"):
 		fix = fmt.Sprintf("give %s the value of the other clusters", where)
 	case odd.missing:
 		fix = fmt.Sprintf("set it to %s in %s", groups[0].value, where)
