@@ -19,10 +19,14 @@ const (
 
 var escape = regexp.MustCompile("\x1b\\[([0-9]*)m")
 
-// picture draws what a terminal of the given columns shows, escapes for colour
-// included, as an SVG that needs no script and no font of its own.
-func picture(title, text string, columns int) string {
+// picture draws what a terminal shows, escapes for colour included, as an SVG
+// that needs no script and no font of its own.
+func picture(title, text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	columns := 80
+	for _, line := range lines {
+		columns = max(columns, utf8.RuneCountInString(escape.ReplaceAllString(line, "")))
+	}
 	width := float64(columns)*cellWidth + 2*margin
 	height := titleBar + margin + len(lines)*lineHeight
 	var b strings.Builder

@@ -51,7 +51,7 @@ func TestTerminalPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := "$ " + command.line + "\n$ bin/syncgate validate " + example + "\n" + out.String()
-	compare(t, "docs/images/terminal.svg", picture("syncgate validate finds what drifted on one site", text, 100))
+	compare(t, "docs/images/terminal.svg", picture("syncgate validate finds what drifted on one site", text))
 }
 
 type driftCommand struct {
