@@ -50,6 +50,7 @@ func (s *Story) postSync(ctx context.Context) error {
 	if _, err := s.hook(ctx, s.change, "SyncFail", call{quiet: true}); err != nil {
 		return err
 	}
+	s.screen.good("the SyncFail hook has told Syncgate so")
 	return nil
 }
 
@@ -65,7 +66,7 @@ func (s *Story) revert(ctx context.Context) error {
 	s.screen.item("title", "%s", pr.Title)
 	s.screen.item("branch", "%s, into %s", pr.Branch, pr.Base)
 	s.screen.item("labels", "%s", strings.Join(pr.Labels, ", "))
-	s.screen.quote(visible(pr.Body))
+	s.screen.quote(opening(visible(pr.Body)))
 	if _, err := s.git(ctx, "fetch", "--quiet", "origin"); err != nil {
 		return err
 	}
@@ -106,6 +107,21 @@ func (s *Story) compare(ctx context.Context, pr PullRequest) (err error) {
 	}
 	s.screen.good("the pull request's tree is the one that git revert gives: the upgrade is undone, the README is kept")
 	return nil
+}
+
+// opening is the text up to the second check that did not pass.
+func opening(body string) string {
+	const check = "\n#### "
+	at := strings.Index(body, check)
+	if at < 0 {
+		return body
+	}
+	next := strings.Index(body[at+1:], check)
+	if next < 0 {
+		return body
+	}
+	rest := body[at+1+next:]
+	return fmt.Sprintf("%s\n\n… and %d more lines, on the other checks", strings.TrimSpace(body[:at+1+next]), strings.Count(rest, "\n"))
 }
 
 // visible is a text without the comments that its page does not show.

@@ -31,12 +31,11 @@ type rendered struct {
 	jobs     map[string]*batchv1.Job // hook Jobs by Argo CD's name of the phase
 }
 
-// generate runs the plugin as Argo CD's sidecar does: in the application's
+// generate runs the plugin as Argo CD's sidecar does: on the application's
 // folder, told by the environment what it renders.
 func (s *Story) generate(k *standIn, revision string) call {
 	return call{
-		name: "generate", args: []string{"cmp", "generate"},
-		dir: filepath.Join(s.repo.argo, folder), hide: true,
+		name: "generate", args: []string{"cmp", "generate", filepath.Join(s.repo.argo, folder)}, hide: true,
 		env: map[string]string{
 			"ARGOCD_APP_NAME":            "mattermost-" + k.Name,
 			"ARGOCD_APP_NAMESPACE":       namespace,

@@ -17,7 +17,6 @@ import (
 type call struct {
 	name string // what the Outcome calls it
 	args []string
-	dir  string            // where it runs; the repository's folder when empty
 	env  map[string]string // beside this process's own
 	// want is the exit code that the story needs.
 	want int
@@ -34,7 +33,7 @@ type call struct {
 func (s *Story) run(ctx context.Context, c call) (Ran, error) {
 	path := filepath.Join(s.opts.Bin, "syncgate")
 	if !c.quiet {
-		s.screen.command(c.text(path))
+		s.screen.command(c.words(path)...)
 	}
 	frame := s.screen.output()
 	var stdout, stderr bytes.Buffer
@@ -48,12 +47,8 @@ func (s *Story) run(ctx context.Context, c call) (Ran, error) {
 	if c.watch != nil {
 		outs = append(outs, c.watch)
 	}
-	dir := c.dir
-	if dir == "" {
-		dir = s.opts.Root
-	}
 	code, err := s.stage.Run(ctx, harness.Command{
-		Name: c.name, Path: path, Args: c.args, Dir: dir, Env: environment(c.env),
+		Name: c.name, Path: path, Args: c.args, Dir: s.opts.Root, Env: environment(c.env),
 		Stdout: io.MultiWriter(outs...), Stderr: io.MultiWriter(errs...),
 	})
 	frame.end()
@@ -69,8 +64,8 @@ func (s *Story) run(ctx context.Context, c call) (Ran, error) {
 	return ran, nil
 }
 
-// text is the command for a shell.
-func (c call) text(path string) string {
+// words are the command for a shell in the repository's folder.
+func (c call) words(path string) []string {
 	var words []string
 	names := make([]string, 0, len(c.env))
 	for name := range c.env {
@@ -84,7 +79,7 @@ func (c call) text(path string) string {
 	for _, arg := range c.args {
 		words = append(words, quote(arg))
 	}
-	return strings.Join(words, " ")
+	return words
 }
 
 // quote quotes a word where a shell needs it.

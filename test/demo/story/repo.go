@@ -42,7 +42,7 @@ func gateEdits(mattermost string) []struct{ old, new string } {
 	return []struct{ old, new string }{
 		{"    deadline: 45m\n", "    deadline: 2m\n    interval: 1s\n"},
 		{"    deadline: 30m\n", "    deadline: 2m\n    interval: 1s\n"},
-		{"errorGrace: 2m", "errorGrace: 3s"},
+		{"errorGrace: 2m", "errorGrace: 2s"},
 		{"https://${values.mattermostCR.spec.ingress.host}/api", mattermost + "/${cluster}/api"},
 	}
 }
@@ -70,11 +70,11 @@ func (s *Story) firstFiles() (map[string]string, error) {
 
 // git runs git for the developer and shows it as it could be typed.
 func (s *Story) git(ctx context.Context, args ...string) (string, error) {
-	words := make([]string, len(args))
-	for i, a := range args {
-		words[i] = quote(a)
+	words := []string{"git", "-C", quote(s.repo.work)}
+	for _, a := range args {
+		words = append(words, quote(a))
 	}
-	s.screen.command("git -C " + s.repo.work + " " + strings.Join(words, " "))
+	s.screen.command(words...)
 	return harness.Git(ctx, s.repo.work, args...)
 }
 
@@ -89,7 +89,7 @@ func (s *Story) bump(cluster string) error {
 	if strings.Count(string(data), old) != 1 {
 		return fmt.Errorf("raise the version in %s: expected %q once in it", file, old)
 	}
-	s.screen.command(fmt.Sprintf("sed -i 's/%s/%s/' %s", old, tag, file))
+	s.screen.command("sed", "-i", fmt.Sprintf("'s/%s/%s/'", old, tag), quote(file))
 	return os.WriteFile(file, []byte(strings.Replace(string(data), old, tag, 1)), 0o600)
 }
 

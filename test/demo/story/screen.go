@@ -30,6 +30,8 @@ type screen struct {
 	color bool
 	start time.Time
 	steps int
+	// commanded is true when the last line was a command.
+	commanded bool
 	// shorten replaces folders by what stands for them in the commands.
 	shorten *strings.Replacer
 }
@@ -94,12 +96,19 @@ func (s *screen) good(format string, args ...any) {
 	}
 }
 
-// command shows a command as it could be typed.
-func (s *screen) command(text string) {
+// command shows a command as it could be typed: words are quoted where a shell
+// needs it, and never broken.
+func (s *screen) command(words ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lines := wrap(s.short(text), width-9)
-	s.line("")
+	for i, word := range words {
+		words[i] = s.short(word)
+	}
+	lines := fill(words, width-9)
+	if !s.commanded {
+		s.line("")
+	}
+	defer func() { s.commanded = true }()
 	for i, line := range lines {
 		lead, end := "   $ ", ""
 		if i > 0 {
@@ -130,7 +139,10 @@ func (s *screen) short(text string) string {
 	return s.shorten.Replace(text)
 }
 
-func (s *screen) line(text string) { _, _ = fmt.Fprintln(s.w, text) }
+func (s *screen) line(text string) {
+	s.commanded = false
+	_, _ = fmt.Fprintln(s.w, strings.TrimRight(text, " "))
+}
 
 func (s *screen) paint(color, text string) string {
 	if !s.color || text == "" {
@@ -184,15 +196,12 @@ func (f *framed) print(line string) {
 }
 
 // leadForm is what further parts of a long line are set in by: the space it
-// begins with.
-var leadForm = regexp.MustCompile(`^ *`)
+// begins with, and the time before that.
+var leadForm = regexp.MustCompile(`^(\d\d:\d\d:\d\d)? *`)
 
 // hang breaks a line at spaces into parts of at most n columns.
 func hang(line string, n int) []string {
-	indent := leadForm.FindString(line) + "  "
-	if len(indent) > n/2 {
-		indent = ""
-	}
+	indent := strings.Repeat(" ", min(n/2, len(leadForm.FindString(line))+2))
 	var parts []string
 	for utf8.RuneCountInString(line) > n {
 		runes := []rune(line)
@@ -211,10 +220,13 @@ func hang(line string, n int) []string {
 
 // wrap breaks text at spaces into lines of at most n columns, where a word
 // allows it.
-func wrap(text string, n int) []string {
+func wrap(text string, n int) []string { return fill(strings.Fields(text), n) }
+
+// fill puts words into lines of at most n columns.
+func fill(words []string, n int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range words {
 		switch {
 		case line == "":
 			line = word

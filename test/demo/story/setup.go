@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -178,6 +179,8 @@ func (s *Story) config(address string, tls *config.TLS, tokenFile string) config
 			Forge: config.Forge{GitHub: &config.GitHub{APIURL: s.forge.api, Owner: owner, Repo: repoName}},
 		}},
 		Stores: []backup.StoreOptions{{Name: store, Folder: &backup.FolderOptions{Path: s.stage.Path("backups")}}},
+		// A check does not ask this machine unless it is told that it may.
+		Checks: config.Checks{HTTPAllowHosts: []string{strings.TrimPrefix(s.mattermost, "http://")}},
 		Limits: config.Limits{MinInterval: gate.Duration(time.Second)},
 	}
 	for _, k := range s.clusters() {
