@@ -57,20 +57,13 @@ func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
 		return nil, plugin.Request{}, err
 	}
 	req.Dir = dir
-	for _, flag := range []struct {
-		given string
-		field *string
-	}{
-		{o.gate, &req.Gate},
-		{o.cluster, &req.Cluster},
-		{o.app, &req.App},
-		{o.namespace, &req.Namespace},
-		{o.repository, &req.Repository},
-		{o.revision, &req.Revision},
-		{o.kubeVersion, &req.Capabilities.KubeVersion},
-	} {
-		*flag.field = cmp.Or(flag.given, *flag.field)
-	}
+	req.Gate = cmp.Or(o.gate, req.Gate)
+	req.Cluster = cmp.Or(o.cluster, req.Cluster)
+	req.App = cmp.Or(o.app, req.App)
+	req.Namespace = cmp.Or(o.namespace, req.Namespace)
+	req.Repository = cmp.Or(o.repository, req.Repository)
+	req.Revision = cmp.Or(o.revision, req.Revision)
+	req.Capabilities.KubeVersion = cmp.Or(o.kubeVersion, req.Capabilities.KubeVersion)
 	if len(o.apiVersions) > 0 {
 		req.Capabilities.APIVersions = o.apiVersions
 	}
