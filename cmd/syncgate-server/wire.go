@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-
-	"golang.org/x/time/rate"
 
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/gitops/git"
@@ -94,7 +93,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 			Retention: cfg.Database.Retention.Or(0),
 		},
 		PublicURL: cfg.PublicURL,
-		Log:       log.With("component", "engine"),
+		Log:       log,
 	})
 	if err != nil {
 		return a, err
@@ -108,7 +107,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 
 // repository opens a repository and the forge its reverts go to.
 func (a *app) repository(ctx context.Context, cfg *config.Config, r config.Repository) (engine.Repository, error) {
-	log := a.log.With("component", "git", "repository", r.Name)
+	log := a.log.With("component", "git")
 	o := git.Options{URL: r.URL, Dir: filepath.Join(cfg.CacheDir, r.Name), Username: r.Username, Log: log}
 	if r.TokenFile != "" {
 		o.Token = git.TokenFile(r.TokenFile)

@@ -135,7 +135,7 @@ func New(opts Options) (*Engine, error) {
 		opts.Now = time.Now
 	}
 	e := &Engine{
-		opts: opts, store: opts.Store, now: opts.Now, log: opts.Log,
+		opts: opts, store: opts.Store, now: opts.Now, log: opts.Log.With("component", "engine"),
 		repos: map[string]*Repository{}, urls: map[string]*Repository{},
 		hub: newHub(),
 	}

@@ -84,7 +84,7 @@ func (e *Engine) queue() *river.Config {
 		Workers: w,
 		// A round that sleeps wakes by this poll.
 		FetchPollInterval:    200 * time.Millisecond,
-		Logger:               e.log.With("component", "queue"),
+		Logger:               e.opts.Log.With("component", "queue"),
 		JobTimeout:           longest,
 		RescueStuckJobsAfter: longest + time.Minute,
 		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(
