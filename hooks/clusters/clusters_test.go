@@ -70,7 +70,6 @@ func TestNewRefuses(t *testing.T) {
 		"a name twice":         {[]clusters.Options{{Name: "eu", Kubeconfig: k, HookSubjects: subjects}, {Name: "eu", Kubeconfig: k, HookSubjects: subjects}}, "claimed twice"},
 		"no such file":         {[]clusters.Options{{Name: "eu", Kubeconfig: &clusters.KubeconfigOptions{Path: file + "x"}, HookSubjects: subjects}}, file + "x"},
 		"no such context":      {[]clusters.Options{{Name: "eu", Kubeconfig: &clusters.KubeconfigOptions{Path: file, Context: "us"}, HookSubjects: subjects}}, `"us"`},
-		"outside a cluster":    {[]clusters.Options{{Name: "eu", InCluster: true, HookSubjects: subjects}}, "in a pod"},
 		"a program to execute": {[]clusters.Options{{Name: "eu", Kubeconfig: &clusters.KubeconfigOptions{Path: file, Context: "exec"}, HookSubjects: subjects}}, "allowExec"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,6 +79,14 @@ func TestNewRefuses(t *testing.T) {
 				t.Fatalf("expected an error of one line with %q, found %v", c.want, err)
 			}
 		})
+	}
+}
+
+func TestInClusterOutsideOne(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	_, err := clusters.New(t.Context(), []clusters.Options{{Name: "eu", InCluster: true, HookSubjects: subjects}}, discard())
+	if err == nil || !strings.Contains(err.Error(), "in a pod") {
+		t.Fatalf("expected an error that says where it works, found %v", err)
 	}
 }
 
