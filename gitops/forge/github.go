@@ -100,9 +100,11 @@ func NewGitHub(opts GitHubOptions) (*GitHub, error) {
 // GitHubRepository takes owner and name out of a repository's clone URL:
 // https://host/owner/name.git, ssh://git@host/owner/name, git@host:owner/name.
 func GitHubRepository(cloneURL string) (owner, repo string, err error) {
-	path := cloneURL
-	if u, parseErr := url.Parse(cloneURL); parseErr == nil && u.Host != "" {
-		path = u.Path
+	path := ""
+	if strings.Contains(cloneURL, "://") {
+		if u, err := url.Parse(cloneURL); err == nil && u.Host != "" {
+			path = u.Path
+		}
 	} else if _, after, ok := strings.Cut(cloneURL, ":"); ok {
 		path = after
 	}

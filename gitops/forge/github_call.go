@@ -107,6 +107,15 @@ func (g *GitHub) again(ctx context.Context, work func() error) error {
 	}
 }
 
+// listed tells an empty list from an answer that holds nothing at all, which a
+// proxy may give: that is not "there are none".
+func listed[T any](list []T, err error) error {
+	if err == nil && list == nil {
+		return errors.New("expected a list, found an empty answer")
+	}
+	return err
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -59,7 +59,7 @@ func (g *GitHub) FindIssue(ctx context.Context, marker, label string) (*Issue, e
 		var resp *github.Response
 		err := g.call(ctx, operation{verb: "list issues", needs: "issues: read"}, func(ctx context.Context) (err error) {
 			list, resp, err = g.client.Issues.ListByRepo(ctx, g.opts.Owner, g.opts.Repo, opts)
-			return err
+			return listed(list, err)
 		})
 		if err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (g *GitHub) HasComment(ctx context.Context, number int, marker string) (boo
 		var resp *github.Response
 		err := g.call(ctx, operation{verb: "list comments", needs: "pull_requests: read or issues: read"}, func(ctx context.Context) (err error) {
 			list, resp, err = g.client.Issues.ListComments(ctx, g.opts.Owner, g.opts.Repo, number, opts)
-			return err
+			return listed(list, err)
 		})
 		if err != nil {
 			return false, err

@@ -22,7 +22,7 @@ func (g *GitHub) FindPullRequests(ctx context.Context, branch string) ([]PullReq
 		var resp *github.Response
 		err := g.call(ctx, operation{verb: "list pull requests", needs: "pull_requests: read"}, func(ctx context.Context) (err error) {
 			list, resp, err = g.client.PullRequests.List(ctx, g.opts.Owner, g.opts.Repo, opts)
-			return err
+			return listed(list, err)
 		})
 		if err != nil {
 			return nil, err
