@@ -278,6 +278,9 @@ func TestRefusals(t *testing.T) {
 	w.Git.Commit("e", "a", twice)
 	bad := enginetest.Tree("  nonsense: 1\n")
 	w.Git.Commit("f", "a", bad)
+	unmerged := enginetest.Tree(gateSpec("1m"))
+	delete(unmerged, "eu.yaml")
+	w.Git.Commit("1", "a", unmerged)
 	e, _ := w.Start(t)
 	for _, tt := range []struct {
 		name string
@@ -292,6 +295,7 @@ func TestRefusals(t *testing.T) {
 		{"cluster", func(c *hooks.Change) { c.Cluster = "mars" }, hooks.CodeInvalidChange, "eu"},
 		{"check that cannot be made", func(c *hooks.Change) { c.Revision = enginetest.Rev("d") }, hooks.CodeInvalidChange, "strange"},
 		{"two gates of a name", func(c *hooks.Change) { c.Revision = enginetest.Rev("e") }, hooks.CodeInvalidChange, "sub/syncgate.yaml"},
+		{"values that are not there", func(c *hooks.Change) { c.Revision = enginetest.Rev("1") }, hooks.CodeInvalidChange, "eu.yaml"},
 		{"gate that cannot be read", func(c *hooks.Change) { c.Revision = enginetest.Rev("f") }, hooks.CodeInvalidChange, "nonsense"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

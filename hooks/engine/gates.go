@@ -97,10 +97,8 @@ func read(ctx context.Context, r *Repository, revision, name string) (*snapshot,
 	)
 	for _, f := range files {
 		g, err := gate.Load(tree, f)
-		var path *fs.PathError
 		switch {
-		case errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist):
-			// The file could not be read, which is no word about what is in it.
+		case unread(err):
 			trouble = fmt.Errorf("read %s at revision %.12s of repository %s: %w", f, revision, r.Name, err)
 		case err != nil:
 			broken = append(broken, err.Error())
@@ -117,6 +115,17 @@ func read(ctx context.Context, r *Repository, revision, name string) (*snapshot,
 		return nil, trouble
 	}
 	return nil, notOne(found, names, broken, fmt.Sprintf("revision %.12s of repository %s", revision, r.Name), name)
+}
+
+// unread reports an error that says nothing about what is in the tree: it
+// could not be read. Trees answer with *fs.PathError then; whatever else is
+// wrong at a revision stays wrong.
+func unread(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var path *fs.PathError
+	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid)
 }
 
 // notOne says why there is not exactly one Gate of the name.

@@ -72,6 +72,9 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 	if _, err := s.gate.Cluster(k.Cluster); err != nil {
 		return plan{}, refuse(hooks.CodeInvalidChange, "correct the cluster's name in the Application, or add it to "+s.gate.File, "%v", err)
 	}
+	if err := e.evaluable(ctx, s, k); err != nil {
+		return plan{}, err
+	}
 	phase, checks := e.phase(s.gate, k.Phase)
 	for _, c := range checks {
 		if _, err := e.opts.Checks(c.spec); err != nil {
@@ -100,6 +103,24 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 		p.note = fmt.Sprintf("gate %s asks %d checks in %s: %s", k.Gate, len(names), k.Phase, list(names))
 	}
 	return p, nil
+}
+
+// evaluable refuses what can never be evaluated at this revision: values that
+// cannot be merged, rules that break. That a rule does not hold is a finding,
+// and for the Run to tell.
+func (e *Engine) evaluable(ctx context.Context, s *snapshot, k store.Key) error {
+	if k.Phase == hooks.SyncFail {
+		return nil
+	}
+	_, err := s.clusterValues(ctx, k.Cluster, e.opts.Policies)
+	if err == nil && k.Phase == hooks.PreSync {
+		_, err = s.validate(ctx, e.opts.Policies)
+	}
+	if err == nil || unread(err) {
+		return err
+	}
+	return refuse(hooks.CodeInvalidChange, "correct it and commit; `syncgate validate` shows the same",
+		"values at revision %.12s cannot be evaluated: %v", k.Revision, err)
 }
 
 // place finds or makes the attempt's Run.
