@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/syncgate/syncgate/policies/report"
 )
 
 func TestMain(m *testing.M) {
@@ -151,6 +153,52 @@ func TestExamples(t *testing.T) {
 			}
 			if want := "$ syncgate validate examples/" + filepath.Base(dir); !strings.Contains(string(readme), want) {
 				t.Errorf("its README does not say %q", want)
+			}
+		})
+	}
+}
+
+// TestExamplesDrift does to a copy of each example what its README proposes,
+// and expects one finding at that path.
+func TestExamplesDrift(t *testing.T) {
+	tests := []struct {
+		example, file, old, new, path string
+	}{
+		{"mattermost-operator", "clusters/us/values.yaml", "version: 11.7.4", "version: 11.7.3", "mattermostCR.spec.version"},
+		{"mattermost-operator", "clusters/us/values.yaml", `"104857600"`, `"52428800"`, "mattermostCR.spec.mattermostEnv[name=MM_FILESETTINGS_MAXFILESIZE].value"},
+		{"helm-deployment", "values/us.yaml", "region: us", "region: us\nimage: {tag: 2.3.2}", "image.tag"},
+		{"kustomize", "overlays/eu/settings.yaml", "retries: 5", "retries: 4", "queue.retries"},
+		{"kustomize", "overlays/eu/settings.yaml", "priority: 10", "priority: 9", "queue.topics[name=welcome].priority"},
+		{"plain", "manifests/eu/config.yaml", "CACHE_TTL: 5m", "CACHE_TTL: 6m", "data.CACHE_TTL"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.example+"/"+tt.path, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), tt.example)
+			if err := os.CopyFS(dir, os.DirFS(filepath.Join("../../examples", tt.example))); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(dir, tt.file)
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			drifted := strings.Replace(string(raw), tt.old, tt.new, 1)
+			if drifted == string(raw) {
+				t.Fatalf("%s does not hold %q", tt.file, tt.old)
+			}
+			if err := os.WriteFile(file, []byte(drifted), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var out, errs strings.Builder
+			if code := run([]string{"validate", dir, "-o", "json"}, &out, &errs); code != exitNo {
+				t.Fatalf("exit code %d, want %d\n%s%s", code, exitNo, out.String(), errs.String())
+			}
+			var doc report.Document
+			if err := json.Unmarshal([]byte(out.String()), &doc); err != nil {
+				t.Fatal(err)
+			}
+			if len(doc.Gates) != 1 || len(doc.Gates[0].Findings) != 1 || doc.Gates[0].Findings[0].Path != tt.path {
+				t.Errorf("want one finding at %s, got %s", tt.path, out.String())
 			}
 		})
 	}
