@@ -14,7 +14,7 @@ COPY . .
 # Static binaries: no C library, so any base image will do.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \
-    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./cmd/syncgate ./cmd/syncgate-server
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION}" -o /out/ ./cmd/...
 
 FROM ${BASE_IMAGE}
 ARG VERSION=devel
@@ -25,7 +25,7 @@ RUN apk add --no-cache ca-certificates git openssh-client tini \
     && echo 'syncgate:x:999:999:Syncgate:/home/syncgate:/sbin/nologin' >> /etc/passwd \
     && mkdir -p /var/lib/syncgate /home/syncgate \
     && chown 999:999 /var/lib/syncgate /home/syncgate
-COPY --from=build /out/syncgate /out/syncgate-server /usr/local/bin/
+COPY --from=build /out/ /usr/local/bin/
 ENV HOME=/home/syncgate
 WORKDIR /home/syncgate
 # Numeric, so that runAsNonRoot can be checked; 999, because the repo-server of

@@ -21,8 +21,8 @@ help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/syncgate and bin/syncgate-server, static
-	$(STATIC) go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/syncgate ./cmd/syncgate-server
+build: ## Build the programs into bin/, static
+	$(STATIC) go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: demo
 demo: build ## Tell the whole story on two real API servers; KEEP=1 leaves it running

@@ -29,7 +29,7 @@ same. Objects, paths and parameters go to stdout; all else goes to stderr.
 Exit codes: 0 done, 1 refused, 2 could not tell.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newCmpGenerate(), newCmpDiscover(), newCmpParameters())
+	cmd.AddCommand(newCmpGenerate(), newCmpDiscover(), newCmpParameters(), newCmpServe())
 	return cmd
 }
 

@@ -21,22 +21,26 @@ func newServerCommand() *cobra.Command {
 Everything after "server" is for it.`,
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
-			self, err := os.Executable()
-			if err == nil {
-				self, err = filepath.EvalSymlinks(self)
-			}
-			if err != nil {
-				return fmt.Errorf("find this program: %w", err)
-			}
-			server := filepath.Join(filepath.Dir(self), serverProgram)
-			if _, err := os.Stat(server); err != nil {
-				return fmt.Errorf("find server: expected the program %s: %w; install it beside %s", serverProgram, err, filepath.Base(self))
-			}
-			argv := append([]string{serverProgram}, args...)
-			if err := syscall.Exec(server, argv, os.Environ()); err != nil { //nolint:gosec // the user's own arguments, to our own program
-				return fmt.Errorf("start %s: %w", server, err)
-			}
-			return nil // not reached: this process is the server now
+			return become(serverProgram, args)
 		},
 	}
+}
+
+// become replaces this process by a program that lies beside it.
+func become(program string, args []string) error {
+	self, err := os.Executable()
+	if err == nil {
+		self, err = filepath.EvalSymlinks(self)
+	}
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	path := filepath.Join(filepath.Dir(self), program)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("find server: expected the program %s: %w; install it beside %s", program, err, filepath.Base(self))
+	}
+	if err := syscall.Exec(path, append([]string{program}, args...), os.Environ()); err != nil { //nolint:gosec // the user's own arguments, to our own program
+		return fmt.Errorf("start %s: %w", path, err)
+	}
+	return nil // not reached: this process is the server now
 }

@@ -34,7 +34,7 @@ func TestBuildStage(t *testing.T) {
 			t.Fatalf("Dockerfile:%d: %v", step.Line, err)
 		}
 	}
-	for _, name := range []string{"syncgate", "syncgate-server"} {
+	for _, name := range []string{"syncgate", "syncgate-server", "syncgate-cmp-server"} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(b.root, "out", name)
 			static(t, file)
@@ -98,8 +98,8 @@ func TestFinalStage(t *testing.T) {
 	copied := slices.IndexFunc(final.Steps, func(s instruction) bool {
 		return s.Op == "COPY" && strings.Contains(s.Args, "--from=build")
 	})
-	if copied < 0 || !strings.Contains(final.Steps[copied].Args, "/out/syncgate-server") {
-		t.Error("COPY --from=build: expected both programs")
+	if copied < 0 || !strings.Contains(final.Steps[copied].Args, "/out/ /usr/local/bin/") {
+		t.Error("COPY --from=build: expected every program that was built")
 	}
 }
 
