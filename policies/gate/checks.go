@@ -105,8 +105,9 @@ type HTTPCheck struct {
 	// Headers are sent with the request.
 	Headers map[string]string `json:"headers,omitempty"`
 	// Assert is CEL over status (int), headers (map of lower-case name to
-	// value), body (string) and json (the decoded body, null if it is not
-	// JSON). Default "status >= 200 && status < 300".
+	// value), body (string), json (the decoded body, null if it is not JSON)
+	// and the variables of every string of a check.
+	// Default "status >= 200 && status < 300".
 	Assert string `json:"assert,omitempty"`
 	// Timeout of one request. Default 10s.
 	Timeout Duration `json:"timeout,omitempty"`

@@ -272,7 +272,7 @@ func (d *decoder) expressions(field string, c Check) {
 		compile(field+".resource.show", r.Show, false, "object")
 	}
 	if h := c.HTTP; h != nil {
-		compile(field+".http.assert", h.Assert, true, "status", "headers", "body", "json")
+		compile(field+".http.assert", h.Assert, true, append(TemplateVariables(), "status", "headers", "body", "json")...)
 	}
 }
 
