@@ -89,11 +89,12 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 			case []any:
 				i := -1
 				_, _ = fmt.Sscan(part, &i)
-				if part == "length" {
+				switch {
+				case part == "length":
 					v = len(in)
-				} else if i >= 0 && i < len(in) {
+				case i >= 0 && i < len(in):
 					v = in[i]
-				} else {
+				default:
 					ts.Fatalf("%s: no %s", args[0], key)
 				}
 			default:
@@ -174,7 +175,7 @@ func TestExamplesDrift(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.example+"/"+tt.path, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), tt.example)
-			if err := os.CopyFS(dir, os.DirFS(filepath.Join("../../examples", tt.example))); err != nil {
+			if err := os.CopyFS(dir, os.DirFS("../../examples/"+tt.example)); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join(dir, tt.file)

@@ -39,7 +39,7 @@ func become(program string, args []string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("find server: expected the program %s: %w; install it beside %s", program, err, filepath.Base(self))
 	}
-	if err := syscall.Exec(path, append([]string{program}, args...), os.Environ()); err != nil { //nolint:gosec // the user's own arguments, to our own program
+	if err := syscall.Exec(path, append([]string{program}, args...), os.Environ()); err != nil {
 		return fmt.Errorf("start %s: %w", path, err)
 	}
 	return nil // not reached: this process is the server now
