@@ -47,6 +47,7 @@ func table() map[string]tool {
 	}
 	const etcd = "go.etcd.io/etcd/server/v3"
 	const minio = "github.com/minio/minio"
+	const argo2, argo3 = "github.com/argoproj/argo-cd/v2", "github.com/argoproj/argo-cd/v3"
 	const lint = "github.com/golangci/golangci-lint/v2"
 	return map[string]tool{
 		"etcd":                    {family: "etcd", module: etcd, pkg: etcd, asset: true},
@@ -55,6 +56,8 @@ func table() map[string]tool {
 		"kube-scheduler":          kube("kube-scheduler"),
 		"kubectl":                 kube("kubectl"),
 		"helm":                    {family: "helm", module: "helm.sh/helm/v3", pkg: "helm.sh/helm/v3/cmd/helm"},
+		"argocd2":                 {family: "argocd2", module: argo2, pkg: argo2 + "/cmd"},
+		"argocd3":                 {family: "argocd3", module: argo3, pkg: argo3 + "/cmd"},
 		"minio":                   {family: "minio", module: minio, pkg: minio, tags: "kqueue"},
 		"golangci-lint":           {family: "golangci-lint", module: lint, pkg: lint + "/cmd/golangci-lint"},
 	}
