@@ -28,7 +28,8 @@ type rendered struct {
 	cluster  *standIn
 	revision string
 	objects  []*unstructured.Unstructured
-	jobs     map[string]*batchv1.Job // hook Jobs by Argo CD's name of the phase
+	hooks    []*unstructured.Unstructured
+	jobs     map[string]*batchv1.Job // hooks by Argo CD's name of the phase
 }
 
 // generate runs the plugin as Argo CD's sidecar does: on the application's
@@ -78,6 +79,7 @@ func (s *Story) render(ctx context.Context, k *standIn, revision string, quiet b
 			return nil, fmt.Errorf("read hook Job %s: %w", obj.GetName(), err)
 		}
 		r.jobs[phase] = job
+		r.hooks = append(r.hooks, obj)
 	}
 	return r, nil
 }
@@ -139,4 +141,9 @@ func (s *Story) project(ctx context.Context, k *standIn, pod corev1.PodTemplateS
 // sync applies what was rendered, without the hooks.
 func (r *rendered) sync(ctx context.Context) error {
 	return r.cluster.Apply(ctx, r.objects, harness.ApplyOptions{Namespace: namespace, Manager: "argocd-controller"})
+}
+
+// tryJobs has the API server check the hook Jobs and keep none.
+func (r *rendered) tryJobs(ctx context.Context) error {
+	return r.cluster.Apply(ctx, r.hooks, harness.ApplyOptions{Namespace: namespace, DryRun: true})
 }

@@ -136,6 +136,10 @@ func (s *Story) fix(ctx context.Context) error {
 	if s.change, err = s.render(ctx, s.eu, sha, false); err != nil {
 		return err
 	}
+	// No controller makes a pod of a Job here; at least the API server takes it.
+	if err := s.change.tryJobs(ctx); err != nil {
+		return err
+	}
 	var kinds []string
 	for _, obj := range s.change.objects {
 		kinds = append(kinds, obj.GetKind()+"/"+obj.GetName())

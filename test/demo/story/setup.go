@@ -57,6 +57,7 @@ func (s *Story) introduce(context.Context) error {
 	s.screen.item("clusters", "two Kubernetes API servers (kube-apiserver and etcd), with RBAC and admission")
 	s.screen.item("Git", "a bare repository, served by git over smart HTTP")
 	s.screen.item("Syncgate", "the programs that make built: bin/syncgate and bin/syncgate-server")
+	s.screen.item("permissions", "what charts/syncgate installs on each cluster, and nothing more")
 	s.screen.item("tokens", "ServiceAccount tokens from each cluster's TokenRequest API, for audience syncgate")
 	s.screen.title("What stands in for something")
 	s.screen.item("Argo CD", "the demo runs the commands that Argo CD would, in Argo CD's order")
@@ -72,6 +73,9 @@ func (s *Story) start(ctx context.Context) error {
 	s.screen.step("Start two clusters, a Git server and Syncgate")
 	eu, us := &standIn{namespace: namespace}, &standIn{namespace: namespace}
 	s.eu, s.us = eu, us
+	if err := os.MkdirAll(s.stage.Path("server"), 0o700); err != nil {
+		return err
+	}
 	group, gctx := errgroup.WithContext(ctx)
 	// The tools first: two clusters would both tell of building them.
 	for _, tool := range []string{"etcd", "kube-apiserver"} {
@@ -129,7 +133,8 @@ func (s *Story) prepare(ctx context.Context, k *standIn) error {
 	if err := k.Namespace(ctx, namespace); err != nil {
 		return err
 	}
-	return k.ServiceAccount(ctx, namespace, inject.DefaultServiceAccount)
+	k.access, err = s.installAccount(ctx, k)
+	return err
 }
 
 // startServer writes the server's configuration and starts it.
@@ -185,7 +190,7 @@ func (s *Story) config(address string, tls *config.TLS, tokenFile string) config
 	}
 	for _, k := range s.clusters() {
 		cfg.Clusters = append(cfg.Clusters, clusters.Options{
-			Name: k.Name, Kubeconfig: &clusters.KubeconfigOptions{Path: k.Kubeconfig},
+			Name: k.Name, Kubeconfig: &clusters.KubeconfigOptions{Path: k.access},
 			HookSubjects: []string{namespace + "/" + inject.DefaultServiceAccount},
 		})
 	}

@@ -30,6 +30,7 @@ func nodeNames() []string { return []string{"node-1", "node-2"} }
 type standIn struct {
 	*harness.ControlPlane
 	namespace string
+	access    string // kubeconfig with Syncgate's own permissions
 }
 
 // nodesReady registers nodes and reports them Ready, as kubelets do.
