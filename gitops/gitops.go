@@ -21,6 +21,12 @@ type Repository interface {
 	IsAncestor(ctx context.Context, ancestor, revision string) (bool, error)
 }
 
+// Prefetcher is a tree whose files are fetched when they are read; Prefetch
+// fetches those that will be read, in one go. It only saves time.
+type Prefetcher interface {
+	Prefetch(ctx context.Context, want func(path string) bool) error
+}
+
 // RevertRequest is a change to undo, with what a reader of the pull request
 // must know. The same Gate and Failing always mean the same branch.
 type RevertRequest struct {
@@ -75,11 +81,14 @@ type Outcome struct {
 type Reverter interface {
 	// Revert opens the pull request that undoes the request's change, or
 	// adopts the one that is there. It may be called any number of times for
-	// one change: there is never a second pull request. An error is transient
-	// or a matter of permission; call again later.
+	// one change: there is never a second one open, and one that a person
+	// closed stays closed. An error is transient or a matter of permission;
+	// call again later, after a forge's *LimitedError not before its Until.
 	Revert(ctx context.Context, req RevertRequest) (Outcome, error)
-	// Settle closes the open revert pull request of a gate's revision, with
-	// why as comment, because a later attempt of that revision passed. Without
-	// one it does nothing.
+	// Settle closes the open revert pull request of a gate's revision, or the
+	// issue in its place, with why as comment, because a later attempt of that
+	// revision passed. Where several clusters share the pull request, it is to
+	// be called when the revision has passed on the last of them. Without one
+	// it does nothing. May be repeated.
 	Settle(ctx context.Context, gate, revision, why string) error
 }

@@ -77,11 +77,9 @@ func NewGitHub(opts GitHubOptions) (*GitHub, error) {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
 	client := github.NewClient(&http.Client{
-		Transport: &authorized{next: opts.Transport, token: opts.Token},
-		Timeout:   time.Minute,
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			return refuseOtherHosts(req, via)
-		},
+		Transport:     &authorized{next: opts.Transport, token: opts.Token},
+		Timeout:       time.Minute,
+		CheckRedirect: refuseOtherHosts,
 	})
 	client.UserAgent = "syncgate"
 	if opts.BaseURL != "" {

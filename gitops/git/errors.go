@@ -25,10 +25,8 @@ type Error struct {
 // Error is the line git died of, and what to do where that is known.
 func (e *Error) Error() string {
 	msg := fmt.Sprintf("git %s of %s: %s", e.Command, e.URL, e.line())
-	for _, r := range remedies {
-		if r.form.MatchString(e.Stderr) {
-			return msg + ": " + r.remedy
-		}
+	if r := remedy(e.Stderr); r != "" {
+		msg += ": " + r
 	}
 	return msg
 }
@@ -65,25 +63,35 @@ var (
 	lazyForm = regexp.MustCompile(`transport '.*' not allowed`)
 	// brokenForm is how git says that its own store is damaged.
 	brokenForm = regexp.MustCompile(`not a git repository|object file .* is empty|is corrupt|bad object|did not send all necessary objects|unable to read|invalid sha1 pointer|shallow file has changed|\.lock': File exists`)
-
-	remedies = []struct {
-		form   *regexp.Regexp
-		remedy string
-	}{
-		{regexp.MustCompile(`returned error: 40[13]|Authentication failed|could not read Username|Permission denied`),
-			"check that the token or key is valid and may read this repository (and write it, for a revert)"},
-		{regexp.MustCompile(`repository '.*' not found|does not appear to be a git repository`),
-			"check the URL, and that the token may see the repository"},
-		{regexp.MustCompile(`Could not resolve host|Connection refused|Failed to connect|timed out|Network is unreachable`),
-			"check the address, DNS, proxy and network policy between here and the server"},
-		{regexp.MustCompile(`unable to update url base from redirection|returned error: 30[1278]`),
-			"the server redirects: use the repository's new URL"},
-		{regexp.MustCompile(`SSL certificate|certificate`),
-			"check the server's certificate, or give its authority in SSL_CERT_FILE or GIT_SSL_CAINFO"},
-		{regexp.MustCompile(`Host key verification failed`),
-			"put the server's host key into the known-hosts file"},
-	}
 )
+
+// remedy is what to do about what git said, "" where that is not known.
+func remedy(stderr string) string {
+	for _, r := range []struct {
+		remedy string
+		words  []string
+	}{
+		{"check that the token or key is valid and may read this repository (and write it, for a revert)",
+			[]string{"returned error: 401", "returned error: 403", "Authentication failed", "could not read Username", "Permission denied"}},
+		{"check the URL, and that the token may see the repository",
+			[]string{"not found", "does not appear to be a git repository"}},
+		{"check the address, DNS, proxy and network policy between here and the server",
+			[]string{"Could not resolve host", "Connection refused", "Failed to connect", "timed out", "Network is unreachable"}},
+		{"the server redirects: use the repository's new URL",
+			[]string{"unable to update url base from redirection", "returned error: 30"}},
+		{"check the server's certificate, or give its authority in SSL_CERT_FILE or GIT_SSL_CAINFO",
+			[]string{"certificate"}},
+		{"put the server's host key into the known-hosts file",
+			[]string{"Host key verification failed"}},
+	} {
+		for _, w := range r.words {
+			if strings.Contains(stderr, w) {
+				return r.remedy
+			}
+		}
+	}
+	return ""
+}
 
 // LimitError says which limit was hit.
 type LimitError struct {

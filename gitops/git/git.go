@@ -43,7 +43,8 @@ type Options struct {
 	// SSH is used for ssh URLs.
 	SSH SSHOptions
 	// Env is added to the environment of git's processes, "KEY=value": proxies
-	// and certificate files. PATH is always handed on.
+	// and certificate files. Nothing else of this process's is handed on; PATH
+	// is git's own folder and the usual ones.
 	Env []string
 	// Limits bound what is fetched and read. Zero fields take the default.
 	Limits Limits

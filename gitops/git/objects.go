@@ -100,12 +100,14 @@ func (o *objectReader) end() {
 	o.cmd = nil
 }
 
-func (o *objectReader) start() error {
-	env, err := o.repo.environ(context.Background(), call{store: o.repo.trees})
+func (o *objectReader) start(ctx context.Context) error {
+	// The process outlives the call that starts it.
+	ctx = context.WithoutCancel(ctx)
+	env, err := o.repo.environ(ctx, call{store: o.repo.trees})
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(context.Background(), o.repo.git, "cat-file", "--batch")
+	cmd := exec.CommandContext(ctx, o.repo.git, "cat-file", "--batch")
 	ownGroup(cmd)
 	cmd.Dir, cmd.Env, cmd.ExtraFiles = o.repo.dir, env, []*os.File{o.repo.lock}
 	in, err := cmd.StdinPipe()
@@ -126,11 +128,11 @@ func (o *objectReader) start() error {
 }
 
 // read gives a blob that is in the store.
-func (o *objectReader) read(id string) ([]byte, error) {
+func (o *objectReader) read(ctx context.Context, id string) ([]byte, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cmd == nil {
-		if err := o.start(); err != nil {
+		if err := o.start(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -234,7 +236,7 @@ func (r *Repository) Blob(ctx context.Context, id string) ([]byte, error) {
 		if err := r.FetchBlobs(ctx, []string{id}); err != nil {
 			return nil, err
 		}
-		data, err := r.objects.read(id)
+		data, err := r.objects.read(ctx, id)
 		if !errors.Is(err, errGone) || again {
 			return data, err
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -102,10 +103,10 @@ func watch(ctx context.Context, ask func() error, stop func(error)) {
 	}
 }
 
-// environ is the whole environment of a call: nothing is inherited but PATH,
-// so that neither the user's configuration nor GIT_* variables reach in.
+// environ is the whole environment of a call: nothing is inherited, so that
+// neither the user's configuration nor GIT_* variables reach in.
 func (r *Repository) environ(ctx context.Context, c call) ([]string, error) {
-	env := append([]string{"PATH=" + os.Getenv("PATH")}, r.opts.Env...)
+	env := append([]string{"PATH=" + filepath.Dir(r.git) + ":/usr/local/bin:/usr/bin:/bin"}, r.opts.Env...)
 	env = append(env,
 		"HOME="+r.dir, "XDG_CONFIG_HOME="+r.dir, "LC_ALL=C", "LANGUAGE=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_ATTR_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,

@@ -70,12 +70,17 @@ func takeSlot(dir string) (string, *os.File, error) {
 // clearLeftovers removes git's lock and temporary files. Only the owner of the
 // slot may call it.
 func clearLeftovers(slot string) error {
-	err := filepath.WalkDir(slot, func(path string, d fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(slot)
+	if err != nil {
+		return fmt.Errorf("clear cache folder: %w", err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		if strings.HasSuffix(path, ".lock") || strings.HasPrefix(d.Name(), "tmp_") {
-			return os.Remove(path)
+			return root.Remove(path)
 		}
 		return nil
 	})
@@ -171,25 +176,30 @@ func (r *Repository) held() bool {
 }
 
 func (r *Repository) full(s *store) (bool, error) {
-	packs, err := os.ReadDir(filepath.Join(s.path, "objects", "pack"))
+	packs, size, err := s.measure()
+	return packs > maxPacks || size > r.opts.Limits.CacheBytes, err
+}
+
+// measure counts the packs of the store and all their bytes.
+func (s *store) measure() (packs int, size int64, err error) {
+	list, err := os.ReadDir(filepath.Join(s.path, "objects", "pack"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return 0, 0, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("measure cache: %w", err)
+		return 0, 0, fmt.Errorf("measure cache: %w", err)
 	}
-	n, size := 0, int64(0)
-	for _, p := range packs {
+	for _, p := range list {
 		info, err := p.Info()
 		if err != nil {
 			continue // gone meanwhile
 		}
 		size += info.Size()
 		if strings.HasSuffix(p.Name(), ".pack") {
-			n++
+			packs++
 		}
 	}
-	return n > maxPacks || size > r.opts.Limits.CacheBytes, nil
+	return packs, size, nil
 }
 
 // fetchCommit brings one revision into a store, in the form that args ask for,
@@ -227,21 +237,33 @@ func (r *Repository) fetchCommit(ctx context.Context, s *store, sha string, args
 
 // fetch runs a call that brings a pack, within the limit on its size.
 func (r *Repository) fetch(ctx context.Context, s *store, c call) error {
+	limit := r.opts.Limits.FetchBytes
+	over := &LimitError{What: "a fetch from " + r.remote.shown, Name: "FetchBytes", Limit: limit}
+	_, before, err := s.measure()
+	if err != nil {
+		return err
+	}
 	c.store, c.network = s, true
 	c.watch = func() error {
-		if n := incoming(s.path); n > r.opts.Limits.FetchBytes {
-			return &LimitError{What: "a fetch from " + r.remote.shown, Name: "FetchBytes", Limit: r.opts.Limits.FetchBytes}
+		if incoming(s.path) > limit {
+			return over
 		}
 		return nil
 	}
-	_, err := r.run(ctx, c)
+	if _, err := r.run(ctx, c); err != nil {
+		return errors.Join(err, clearIncoming(s.path))
+	}
+	_, after, err := s.measure()
 	if err != nil {
-		if rmErr := clearIncoming(s.path); rmErr != nil {
-			return errors.Join(err, rmErr)
-		}
 		return err
 	}
-	r.log.DebugContext(ctx, "git fetched", "store", filepath.Base(s.path), "args", c.args)
+	r.log.DebugContext(ctx, "git fetched", "store", filepath.Base(s.path), "bytes", after-before)
+	if after-before > limit { // it was there before anybody looked
+		if r.held() {
+			return over
+		}
+		return errors.Join(over, r.discard(s))
+	}
 	return nil
 }
 

@@ -50,7 +50,7 @@ type index struct {
 //
 // The context it was made with bounds every read.
 type Tree struct {
-	// An fs.FS has no other way to be cancelled.
+	//nolint:containedctx // an fs.FS has no other way to be canceled
 	ctx  context.Context
 	repo *Repository
 	idx  *index
@@ -208,7 +208,7 @@ func (x *index) find(name string) *entry {
 // missing says why there is no such path: a link on the way is named.
 func (x *index) missing(name string) error {
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if e := x.find(dir); e != nil && readable(e) != nil {
+		if e := x.find(dir); e != nil && !isFile(e) {
 			return fmt.Errorf("%s %w", dir, readable(e))
 		}
 	}
@@ -224,6 +224,8 @@ func fileType(mode string) fs.FileMode {
 	}
 	return 0
 }
+
+func isFile(e *entry) bool { return readable(e) == nil }
 
 func readable(e *entry) error {
 	switch e.mode {
@@ -265,7 +267,7 @@ func (d *dirEntry) Info() (fs.FileInfo, error) {
 	switch {
 	case d.IsDir():
 		return fileInfo{name: d.name, mode: fs.ModeDir | 0o755}, nil
-	case readable(d.file) != nil:
+	case !isFile(d.file):
 		return fileInfo{name: d.name, mode: d.typ | 0o777}, nil
 	}
 	return d.tree.info(d.file)

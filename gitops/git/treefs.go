@@ -98,7 +98,7 @@ func (t *Tree) Stat(name string) (fs.FileInfo, error) {
 
 // Lstat describes name itself, a link as a link.
 func (t *Tree) Lstat(name string) (fs.FileInfo, error) {
-	if e := t.idx.find(name); e != nil && readable(e) != nil {
+	if e := t.idx.find(name); e != nil && !isFile(e) {
 		return fileInfo{name: path.Base(name), mode: fileType(e.mode) | 0o777}, nil
 	}
 	return t.Stat(name)
@@ -108,7 +108,7 @@ func (t *Tree) Lstat(name string) (fs.FileInfo, error) {
 func (t *Tree) Prefetch(ctx context.Context, want func(path string) bool) error {
 	var ids []string
 	for i := range t.idx.entries {
-		if e := &t.idx.entries[i]; readable(e) == nil && want(e.path) {
+		if e := &t.idx.entries[i]; isFile(e) && want(e.path) {
 			ids = append(ids, e.id)
 		}
 	}
@@ -187,7 +187,7 @@ func (t *Tree) near(e *entry) []string {
 	for i := range t.idx.entries {
 		o := &t.idx.entries[i]
 		d, b := path.Split(o.path)
-		if readable(o) != nil || !isConfig(b) || d != dir && b != base {
+		if !isFile(o) || !isConfig(b) || d != dir && b != base {
 			continue
 		}
 		list = append(list, candidate{o.id, sharedPrefix(d, dir)})

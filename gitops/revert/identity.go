@@ -109,7 +109,7 @@ func revertOf(message string) (gate string, ours bool) {
 func isOurs(c git.Commit, id identity) bool {
 	reverts := revertsForm.FindStringSubmatch(c.Message)
 	gate := gateForm.FindStringSubmatch(c.Message)
-	return reverts != nil && reverts[1] == id.revision && gate != nil && gate[1] == encode(id.gate)
+	return len(reverts) == 2 && reverts[1] == id.revision && len(gate) == 2 && gate[1] == encode(id.gate)
 }
 
 // startsWithLines reports whether line is among the markers a text begins with.

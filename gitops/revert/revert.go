@@ -184,7 +184,7 @@ func (r *reverter) open(ctx context.Context, req gitops.RevertRequest, id identi
 	})
 	created := err == nil
 	if errors.Is(err, forge.ErrExists) {
-		ours, lookErr := r.branchIsOurs(ctx, req, id, p)
+		ours, lookErr := r.branchIsOurs(ctx, id, p)
 		if lookErr != nil {
 			return gitops.Outcome{}, fmt.Errorf("look at branch %s: %w", id.branch, lookErr)
 		}
@@ -220,7 +220,7 @@ func (r *reverter) open(ctx context.Context, req gitops.RevertRequest, id identi
 
 // branchIsOurs reports whether the branch holds one commit of ours that is the
 // revert of this revision, as a call left it that ended too soon.
-func (r *reverter) branchIsOurs(ctx context.Context, req gitops.RevertRequest, id identity, p *plan) (bool, error) {
+func (r *reverter) branchIsOurs(ctx context.Context, id identity, p *plan) (bool, error) {
 	sha, err := r.repo.Branch(ctx, id.branch)
 	if err != nil {
 		return false, err

@@ -370,7 +370,7 @@ func TestDescriptionFindsFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	without := bytes.Replace(good, []byte(`"html_url"`), []byte(`"html"`), -1)
+	without := bytes.ReplaceAll(good, []byte(`"html_url"`), []byte(`"html"`))
 	tests := map[string]struct {
 		err  error
 		want string

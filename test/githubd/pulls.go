@@ -152,7 +152,7 @@ func createPull(r *request) (int, any) {
 		return unprocessable, invalid("PullRequest", "", "custom", "No commits between "+in.Base+" and "+head)
 	}
 	p := &pull{issue: r.newIssue(in.Title, in.Body), head: head, base: in.Base, headSHA: headSHA, baseSHA: baseSHA}
-	p.issue.pull = p
+	p.pull = p
 	r.repo.pulls = append(r.repo.pulls, p)
 	return http.StatusCreated, r.pull(p, true)
 }

@@ -53,7 +53,7 @@ func TestEvidenceStaysInside(t *testing.T) {
 	evil := []string{
 		"```", "````", "```` ```\n@everyone", "~~~", "</code></pre><script>alert(1)</script>", "@acme/admins please merge", "fixes #1",
 		"<!-- syncgate:revert gate=other revision=" + strings.Repeat("a", 40) + " -->",
-		"Syncgate-Reverts: " + strings.Repeat("b", 40), "\x1b[31mred\x1b[0m \x00 \xff\xfe", "‮txt.exe", "-->",
+		"Syncgate-Reverts: " + strings.Repeat("b", 40), "\x1b[31mred\x1b[0m \x00 \xff\xfe", "\u202etxt.exe", "-->",
 		"`@one` ``@two``", "![x](https://evil.example/pixel.png)", "<details><summary>@x</summary>",
 	}
 	for _, k := range []kind{onGitHub, onPlain} {
@@ -80,7 +80,7 @@ func TestEvidenceStaysInside(t *testing.T) {
 					t.Errorf("%q got out of the code:\n%s", no, text)
 				}
 			}
-			for _, no := range []string{"\x1b", "\x00", "‮", "Syncgate-Reverts:", "gate=other revision"} {
+			for _, no := range []string{"\x1b", "\x00", "\u202e", "Syncgate-Reverts:", "gate=other revision"} {
 				if strings.Contains(body, no) && no != "gate=other revision" || strings.Contains(body, "<!-- syncgate:revert gate=other") {
 					t.Errorf("body holds %q", no)
 				}

@@ -57,7 +57,7 @@ func TestTreeIsGitReverts(t *testing.T) {
 		},
 		"a file becomes executable": func(src *source.Repo) (string, string, []string) {
 			good := src.Commit("good", map[string]string{"apps/run.sh": lines(10, nil)})
-			if err := os.Chmod(filepath.Join(src.Work, "apps/run.sh"), 0o755); err != nil {
+			if err := os.Chmod(filepath.Join(src.Work, "apps", "run.sh"), 0o755); err != nil {
 				panic(err)
 			}
 			bad := src.Commit("bad", nil)
@@ -86,7 +86,7 @@ func TestTreeIsGitReverts(t *testing.T) {
 		},
 		"a symbolic link": func(src *source.Repo) (string, string, []string) {
 			good := src.Commit("good", map[string]string{values: "a\n"})
-			if err := os.Symlink("eu/values.yaml", filepath.Join(src.Work, "apps/link")); err != nil {
+			if err := os.Symlink("eu/values.yaml", filepath.Join(src.Work, "apps", "link")); err != nil {
 				panic(err)
 			}
 			bad := src.Commit("bad", map[string]string{values: "b\n"})

@@ -22,11 +22,11 @@ type Repo struct {
 func New(t testing.TB, dir string) *Repo {
 	t.Helper()
 	r := &Repo{t: t, Dir: dir, Work: t.TempDir()}
-	r.git("", nil, "init", "--quiet", "--bare", "--initial-branch=main", dir)
+	r.git("", "init", "--quiet", "--bare", "--initial-branch=main", dir)
 	for _, key := range []string{"uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack"} {
-		r.git("", nil, "-C", dir, "config", key, "true")
+		r.git("", "-C", dir, "config", key, "true")
 	}
-	r.git("", nil, "clone", "--quiet", dir, r.Work)
+	r.git("", "clone", "--quiet", dir, r.Work)
 	r.Git("checkout", "--quiet", "-B", "main")
 	return r
 }
@@ -35,18 +35,18 @@ func New(t testing.TB, dir string) *Repo {
 // around it. It ends the test when git fails.
 func (r *Repo) Git(args ...string) string {
 	r.t.Helper()
-	return r.git(r.Work, nil, args...)
+	return r.git(r.Work, args...)
 }
 
 // Bare runs git in the bare repository.
 func (r *Repo) Bare(args ...string) string {
 	r.t.Helper()
-	return r.git(r.Dir, nil, args...)
+	return r.git(r.Dir, args...)
 }
 
 // Try is Git whose failure is an answer.
 func (r *Repo) Try(args ...string) (string, error) {
-	cmd := r.command(r.Work, nil, args...)
+	cmd := r.command(r.Work, args...)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -94,9 +94,9 @@ func (r *Repo) Tree(rev string) string {
 	return r.Bare("rev-parse", rev+"^{tree}")
 }
 
-func (r *Repo) git(dir string, stdin []byte, args ...string) string {
+func (r *Repo) git(dir string, args ...string) string {
 	r.t.Helper()
-	cmd := r.command(dir, stdin, args...)
+	cmd := r.command(dir, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -106,10 +106,9 @@ func (r *Repo) git(dir string, stdin []byte, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-func (r *Repo) command(dir string, stdin []byte, args ...string) *exec.Cmd {
+func (r *Repo) command(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Stdin = bytes.NewReader(stdin)
 	cmd.Env = append(os.Environ(),
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_EDITOR=true",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.org",
@@ -121,7 +120,7 @@ func (r *Repo) command(dir string, stdin []byte, args ...string) *exec.Cmd {
 // Shell runs a script in the work tree, which ends at the first command that
 // fails.
 func (r *Repo) Shell(script string) (string, error) {
-	cmd := r.command(r.Work, nil)
+	cmd := r.command(r.Work)
 	cmd.Path, cmd.Args = "/bin/sh", []string{"sh", "-e", "-c", script}
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err

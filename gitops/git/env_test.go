@@ -1,0 +1,100 @@
+package git_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/syncgate/syncgate/gitops"
+	"github.com/syncgate/syncgate/gitops/git"
+)
+
+// Neither the user's configuration nor the environment reaches in.
+func TestNothingOfTheMachineCounts(t *testing.T) {
+	src := newSource(t)
+	sha := src.Commit("one", map[string]string{"a.yaml": "1"})
+	home := t.TempDir()
+	config := "[url \"file:///nowhere/\"]\n\tinsteadOf = file://\n[core]\n\thooksPath = /nowhere\n[protocol]\n\tallow = never\n"
+	must(t, os.WriteFile(filepath.Join(home, ".gitconfig"), []byte(config), 0o600))
+	for key, value := range map[string]string{
+		"HOME": home, "XDG_CONFIG_HOME": home, "GIT_CONFIG_GLOBAL": filepath.Join(home, ".gitconfig"),
+		"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "protocol.allow", "GIT_CONFIG_VALUE_0": "never",
+		"GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere", "GIT_OBJECT_DIRECTORY": "/nowhere", "GIT_TRACE": "1",
+		"GIT_ALLOW_PROTOCOL": "none", "LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8",
+	} {
+		t.Setenv(key, value)
+	}
+	repo := open(t, src)
+	if got := readFile(t, repo, sha, "a.yaml"); got != "1" {
+		t.Errorf("a.yaml = %q", got)
+	}
+	if _, err := repo.Branch(t.Context(), "nope"); !errors.Is(err, gitops.ErrNoBranch) {
+		t.Errorf("Branch: %v, want ErrNoBranch", err)
+	}
+	if _, err := repo.Tree(t.Context(), strings.Repeat("1", 40)); !errors.Is(err, gitops.ErrNoRevision) {
+		t.Errorf("Tree: %v, want ErrNoRevision", err)
+	}
+}
+
+func TestFetchLimit(t *testing.T) {
+	src := newSource(t)
+	noise := make([]byte, 3<<20)
+	state := uint64(88172645463325252)
+	for i := range noise { // xorshift: nothing a pack could make smaller
+		state ^= state << 13
+		state ^= state >> 7
+		state ^= state << 17
+		noise[i] = byte(state)
+	}
+	sha := src.Commit("one", map[string]string{"big.bin": string(noise), "small.yaml": "x"})
+	repo := open(t, src, func(o *git.Options) { o.Limits.FetchBytes = 1 << 20 })
+	tree, err := repo.Tree(t.Context(), sha)
+	must(t, err)
+	var limit *git.LimitError
+	if err := tree.(*git.Tree).Prefetch(t.Context(), func(string) bool { return true }); !errors.As(err, &limit) || limit.Name != "FetchBytes" {
+		t.Errorf("Prefetch of 3 MiB: %v, want LimitError of FetchBytes", err)
+	}
+	if got := readFile(t, repo, sha, "small.yaml"); got != "x" {
+		t.Errorf("small.yaml after it: %q", got)
+	}
+}
+
+// A server that takes the call and never answers.
+func TestTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	repo, err := git.Open(t.Context(), git.Options{
+		URL: "http://" + l.Addr().String() + "/x.git", Dir: t.TempDir(), Limits: git.Limits{Timeout: 300 * time.Millisecond},
+	})
+	must(t, err)
+	defer repo.Close()
+	_, err = repo.Branch(t.Context(), "main")
+	if err == nil || !strings.Contains(err.Error(), "limit of 300ms") || errors.Is(err, gitops.ErrNoBranch) {
+		t.Errorf("error %v, want one that names the limit", err)
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	read := git.TokenFile(path)
+	if _, err := read(t.Context()); err == nil {
+		t.Error("no file: no error")
+	}
+	for content, want := range map[string]string{
+		"abc\n": "abc", " x ": "x", "": "expected a token", "a\nb": "expected one line", strings.Repeat("x", 70<<10): "at most",
+	} {
+		must(t, os.WriteFile(path, []byte(content), 0o600))
+		got, err := read(t.Context())
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("token of %.10q = %q, want %q", content, got, want)
+		}
+	}
+}
