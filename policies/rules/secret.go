@@ -125,10 +125,7 @@ var credentials = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@|^[^\s:/@]+:[^\s@]*@
 
 // isCredential reports whether a text is a secret by its form.
 func isCredential(s string) bool {
-	if len(s) < 6 || !strings.ContainsAny(s, "@=_-.") && !strings.Contains(s, "AKIA") {
-		return false
-	}
-	return credentials.MatchString(s)
+	return len(s) >= 6 && credentials.MatchString(s)
 }
 
 // secretValue reports whether the field "value" of a map is named by its field

@@ -89,7 +89,7 @@ func (f *Fleet) merge() *table {
 		for i := range w.odd {
 			w.odd[i].list = paths[w.odd[i].list]
 		}
-		w.edges, w.data = nil, nil
+		w.edges, w.data, w.harmless = nil, nil, nil
 	}
 	t.aggregate()
 	return t

@@ -79,6 +79,8 @@ type Worker struct {
 	cluster uint32 // counted from 1
 	odd     []oddItem
 	secrets map[string]bool // secret-like values, only when there are rules
+	// harmless are texts known to be no credentials.
+	harmless map[string]bool
 }
 
 // clusterRows are the rows of one cluster.
@@ -100,7 +102,8 @@ type oddItem struct {
 func (f *Fleet) Worker() *Worker {
 	w := &Worker{
 		fleet: f, edges: make(map[edge]uint32, 1024), data: make(map[datum]uint32, 1024), files: map[string]uint32{},
-		nodes: []node{{}}, datums: make([]datum, firstFree, 1024), mac: hmac.New(sha256.New, f.key[:]), names: []string{""}, lastID: 0,
+		nodes: []node{{}}, datums: make([]datum, firstFree, 1024), mac: hmac.New(sha256.New, f.key[:]), names: []string{""},
+		harmless: map[string]bool{},
 	}
 	w.files[""] = 0
 	if len(f.opts.Rules) > 0 {
@@ -235,13 +238,17 @@ func keyOf(v *values.Node, key string) (string, bool) {
 
 // scalar is the number of a scalar's value.
 func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
+	free := w.nodes[path].allowed && !isEmpty(n)
+	if free && w.secrets == nil {
+		return setScalar
+	}
 	if n.Kind == values.String && !hide {
-		hide = isCredential(n.Text)
+		hide = w.isCredential(n.Text)
 	}
 	if hide && w.secrets != nil {
 		w.remember(n)
 	}
-	if w.nodes[path].allowed && !isEmpty(n) {
+	if free {
 		return setScalar
 	}
 	d := datum{kind: n.Kind, num: math.Float64bits(n.Num), text: n.Text}
@@ -249,6 +256,22 @@ func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
 		d = datum{kind: n.Kind, hidden: true, text: w.hash(n)}
 	}
 	return w.intern(d)
+}
+
+// isCredential is the function of that name with a memory for texts that are
+// none: clusters mostly hold the same ones.
+func (w *Worker) isCredential(text string) bool {
+	const most = 1 << 16
+	if w.harmless[text] {
+		return false
+	}
+	if isCredential(text) {
+		return true
+	}
+	if len(w.harmless) < most {
+		w.harmless[strings.Clone(text)] = true
+	}
+	return false
 }
 
 func isEmpty(n *values.Node) bool {
