@@ -136,7 +136,7 @@ func (r *reads) digests(ctx context.Context, job readJob, patience time.Duration
 	}
 	g, ok := r.running[id]
 	if !ok {
-		g = r.start(id, job)
+		g = r.start(ctx, id, job)
 	}
 	g.unasked.Reset(unaskedFor)
 	r.mu.Unlock()
@@ -153,10 +153,10 @@ func (r *reads) digests(ctx context.Context, job readJob, patience time.Duration
 	}
 }
 
-// start begins to read. The caller holds mu. The reading has its own context:
-// it must go on between two questions.
-func (r *reads) start(id string, job readJob) *reading {
-	ctx, cancel := context.WithCancel(context.Background())
+// start begins to read. The caller holds mu. The reading does not end with the
+// question that began it: it must go on between two.
+func (r *reads) start(ctx context.Context, id string, job readJob) *reading {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g := &reading{cancel: cancel, finished: make(chan struct{})}
 	g.unasked = time.AfterFunc(unaskedFor, cancel)
 	r.running[id] = g

@@ -40,13 +40,13 @@ type HTTPOptions struct {
 type maker func(spec gate.Check) (c check.Check, ok bool, err error)
 
 // of is a maker for the kind that pick finds in an entry.
-func of[S any](pick func(gate.Check) *S, make func(S) (check.Check, error)) maker {
+func of[S any](pick func(gate.Check) *S, build func(S) (check.Check, error)) maker {
 	return func(spec gate.Check) (check.Check, bool, error) {
 		s := pick(spec)
 		if s == nil {
 			return nil, false, nil
 		}
-		c, err := make(*s)
+		c, err := build(*s)
 		return c, true, err
 	}
 }

@@ -54,10 +54,6 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	return guarded.DialContext(ctx, network, address)
 }
 
-// metadata are the addresses of metadata services that are not link-local:
-// AWS over IPv6, Alibaba Cloud, Oracle Cloud. Sources: the clouds' own docs.
-var metadata = [...]string{"fd00:ec2::254", "100.100.100.200", "192.0.0.192"}
-
 // public reports whether an address may be asked without being allowed.
 // Private networks may: that is where clusters are.
 func public(a netip.Addr) bool {
@@ -68,10 +64,11 @@ func public(a netip.Addr) bool {
 	if a.Is4() && (a.As4()[0] == 0 || a.As4() == [4]byte{255, 255, 255, 255}) {
 		return false
 	}
-	for _, m := range metadata {
-		if a.String() == m {
-			return false
-		}
+	// Metadata services that are not link-local: of AWS over IPv6, of Alibaba
+	// Cloud and of Oracle Cloud, by the clouds' own documentation.
+	switch a.String() {
+	case "fd00:ec2::254", "100.100.100.200", "192.0.0.192":
+		return false
 	}
 	return true
 }

@@ -223,13 +223,11 @@ func decoded(body []byte) any {
 	return v
 }
 
-// toldHeaders are those that help a reader and hold no secret.
-var toldHeaders = [...]string{"Content-Type", "X-Version-Id", "Retry-After"}
-
 // seen describes a response without its content, which may be secret.
 func seen(resp *http.Response, body []byte) string {
 	text := fmt.Sprintf("status %d, %d bytes", resp.StatusCode, len(body))
-	for _, name := range toldHeaders {
+	// Those that help a reader and hold no secret.
+	for _, name := range [...]string{"Content-Type", "X-Version-Id", "Retry-After"} {
 		if v := resp.Header.Get(name); v != "" {
 			text += fmt.Sprintf(", %s %s", name, line(v, 100))
 		}

@@ -124,7 +124,7 @@ func (q imagesQuestion) running(all []corev1.Pod) ([]imagePod, error) {
 	var pods []imagePod
 	for i := range all {
 		p := &all[i]
-		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed || owner(p, "Job") != "" {
+		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed || jobOf(p) != "" {
 			continue
 		}
 		c, err := q.pick(p)

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -107,8 +108,8 @@ func listOr(names []string, none string) string {
 // missingObject reports that err says "no such object", and not "no such
 // resource", which API servers answer with the same code.
 func missingObject(err error) bool {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // IsNotFound has looked through the wrapping
-	if !apierrors.IsNotFound(err) || !ok {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
 		return false
 	}
 	details := status.Status().Details

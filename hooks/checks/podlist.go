@@ -50,12 +50,12 @@ func listPods(ctx context.Context, t check.Target, namespace, selector string) (
 }
 
 func ownHook(p *corev1.Pod) bool {
-	return p.Labels[hookLabel] == hookName && owner(p, "Job") != ""
+	return p.Labels[hookLabel] == hookName && jobOf(p) != ""
 }
 
-// owner is the name of the controller of p if it is of kind.
-func owner(p *corev1.Pod, kind string) string {
-	if o := metav1.GetControllerOf(p); o != nil && o.Kind == kind {
+// jobOf is the name of the Job that controls p, "" if none does.
+func jobOf(p *corev1.Pod) string {
+	if o := metav1.GetControllerOf(p); o != nil && o.Kind == "Job" {
 		return o.Name
 	}
 	return ""

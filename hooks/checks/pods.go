@@ -135,7 +135,7 @@ func (v podView) look(ctx context.Context, t check.Target, p *corev1.Pod) (podSt
 		trouble, err := v.failed(ctx, t, p)
 		return gone, trouble, err
 	}
-	if owner(p, "Job") != "" {
+	if jobOf(p) != "" {
 		return gone, v.running(p), nil // it does its work and goes
 	}
 	return serving, v.running(p), nil
@@ -160,7 +160,7 @@ func (v podView) failed(ctx context.Context, t check.Target, p *corev1.Pod) (*po
 	trouble := &podTrouble{pod: p, what: "is Failed" + because(p)}
 	since := finishedAt(p)
 	trouble.fix = fmt.Sprintf("read its logs, then kubectl delete pod -n %s %s", p.Namespace, p.Name)
-	if name := owner(p, "Job"); name != "" {
+	if name := jobOf(p); name != "" {
 		job, err := v.job(ctx, t, p.Namespace, name)
 		if err != nil {
 			return nil, err

@@ -47,7 +47,10 @@ func newResource(kinds *kinds) func(gate.ResourceCheck) (check.Check, error) {
 		if err := texts("namespace", spec.Namespace, "name", spec.Name); err != nil {
 			return nil, err
 		}
-		return r, r.compile()
+		if err := r.compile(); err != nil {
+			return nil, err
+		}
+		return r, nil
 	}
 }
 

@@ -36,7 +36,7 @@ func noError(t *testing.T, err error) {
 	}
 }
 
-//nolint:gochecknoglobals // the CRDs are installed once in the control plane that all tests share
+// install is done once in the control plane that all tests share.
 var install sync.Once
 
 // cluster is the shared control plane and a namespace of the test's own.

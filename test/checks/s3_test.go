@@ -111,7 +111,7 @@ func (m s3) conforms(t *testing.T) {
 			},
 			Delete: func(key string) {
 				t.Helper()
-				noError(t, m.core.Client.RemoveObject(t.Context(), bucket, key, minio.RemoveObjectOptions{}))
+				noError(t, m.core.RemoveObject(t.Context(), bucket, key, minio.RemoveObjectOptions{}))
 			},
 		}
 	})
@@ -274,7 +274,7 @@ func (m s3) versions(t *testing.T) {
 	if p, err := stores.Prove(t.Context(), second, time.Minute); err != nil || !p.Whole {
 		t.Fatalf("expected the newer version whole, found %+v, %v", p, err)
 	}
-	noError(t, m.core.Client.RemoveObject(t.Context(), "versions", "db.gz", minio.RemoveObjectOptions{}))
+	noError(t, m.core.RemoveObject(t.Context(), "versions", "db.gz", minio.RemoveObjectOptions{}))
 	if o, err := store.Newest(t.Context(), "", ""); !errors.Is(err, backup.ErrNone) {
 		t.Fatalf("expected none, found %+v, %v", o, err)
 	}

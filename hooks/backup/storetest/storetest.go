@@ -88,8 +88,9 @@ func (f Fixture) prove(t *testing.T, o backup.Object) backup.Proven {
 	return p
 }
 
-func sum(content []byte, name string) []byte {
-	return fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(content), name)
+// sum is the checksum file of an object a.gz with this content.
+func sum(content []byte) []byte {
+	return fmt.Appendf(nil, "%x  a.gz\n", sha256.Sum256(content))
 }
 
 func emptyHasNone(t *testing.T, f Fixture) {
@@ -125,7 +126,7 @@ func prefixIsText(t *testing.T, f Fixture) {
 
 func sidecarsAreNone(t *testing.T, f Fixture) {
 	f.Put("a.gz", []byte("a"))
-	f.Put("a.gz.sha256", sum([]byte("a"), "a.gz"))
+	f.Put("a.gz.sha256", sum([]byte("a")))
 	if o := f.newest(t, "", ""); o.Key != "a.gz" {
 		t.Fatalf("expected a.gz, found %+v", o)
 	}
@@ -138,7 +139,7 @@ func sidecarsAreNone(t *testing.T, f Fixture) {
 func sidecarProves(t *testing.T, f Fixture) {
 	content := bytes.Repeat([]byte("backup "), 100_000)
 	f.Put("a.gz", content)
-	f.Put("a.gz.sha256", sum(content, "a.gz"))
+	f.Put("a.gz.sha256", sum(content))
 	o := f.newest(t, "", "")
 	for range 2 {
 		if p := f.prove(t, o); !p.Whole || p.Read != int64(len(content)) {
@@ -149,7 +150,7 @@ func sidecarProves(t *testing.T, f Fixture) {
 
 func sidecarOfOther(t *testing.T, f Fixture) {
 	f.Put("a.gz", []byte("what is there"))
-	f.Put("a.gz.sha256", sum([]byte("what was meant"), "a.gz"))
+	f.Put("a.gz.sha256", sum([]byte("what was meant")))
 	if p := f.prove(t, f.newest(t, "", "")); p.Whole || p.Reading || !strings.Contains(p.Why, "a.gz.sha256") || p.Fix == "" {
 		t.Fatalf("expected it not whole by a.gz.sha256, found %+v", p)
 	}
@@ -158,7 +159,7 @@ func sidecarOfOther(t *testing.T, f Fixture) {
 func truncated(t *testing.T, f Fixture) {
 	content := bytes.Repeat([]byte("0123456789"), 10_000)
 	f.Put("a.gz", content[:70_000])
-	f.Put("a.gz.sha256", sum(content, "a.gz"))
+	f.Put("a.gz.sha256", sum(content))
 	if p := f.prove(t, f.newest(t, "", "")); p.Whole || p.Reading {
 		t.Fatalf("expected it not whole, found %+v", p)
 	}
@@ -185,7 +186,7 @@ func replaced(t *testing.T, f Fixture) {
 	f.Put("a.gz", []byte("one"))
 	o := f.newest(t, "", "")
 	f.Put("a.gz", []byte("two"))
-	f.Put("a.gz.sha256", sum([]byte("one"), "a.gz"))
+	f.Put("a.gz.sha256", sum([]byte("one")))
 	if r, err := f.store(t).Open(t.Context(), o); !errors.Is(err, backup.ErrChanged) {
 		t.Fatalf("expected ErrChanged, found %v, %v", r, err)
 	}
@@ -196,7 +197,7 @@ func replaced(t *testing.T, f Fixture) {
 
 func removed(t *testing.T, f Fixture) {
 	f.Put("a.gz", []byte("one"))
-	f.Put("a.gz.sha256", sum([]byte("one"), "a.gz"))
+	f.Put("a.gz.sha256", sum([]byte("one")))
 	o := f.newest(t, "", "")
 	f.Delete("a.gz")
 	if p, err := f.Stores.Prove(t.Context(), o, patience); !errors.Is(err, backup.ErrChanged) {
