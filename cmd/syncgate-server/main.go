@@ -22,7 +22,7 @@ const (
 )
 
 // version is set by the linker.
-var version = "devel" //nolint:gochecknoglobals // the linker sets no constant
+var version = "devel"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -31,14 +31,8 @@ func main() {
 	os.Exit(code)
 }
 
-// startError is what went wrong before the server served.
-type startError struct{ err error }
-
-func (e *startError) Error() string { return e.err.Error() }
-func (e *startError) Unwrap() error { return e.err }
-
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cmd := newCommand()
+	cmd := newCommand() //nolint:contextcheck // cobra hands the context on
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)

@@ -20,8 +20,8 @@ import (
 const kubeconfig = `{apiVersion: v1, kind: Config, current-context: eu, clusters: [{name: eu, cluster: {server: "http://127.0.0.1:1"}}],
   users: [{name: eu, user: {token: hunter2}}], contexts: [{name: eu, context: {cluster: eu, user: eu}}]}`
 
-// write writes a configuration that can start, with old replaced by new.
-func write(t *testing.T, old, new string) string {
+// write writes a configuration that can start, with old replaced.
+func write(t *testing.T, old, replacement string) string {
 	t.Helper()
 	dir := t.TempDir()
 	text := `listen: 127.0.0.1:0
@@ -40,7 +40,7 @@ clusters:
 	if old != "" && !strings.Contains(text, old) {
 		t.Fatalf("%q is not in the configuration", old)
 	}
-	for name, content := range map[string]string{"config.yaml": strings.Replace(text, old, new, 1), "kubeconfig": kubeconfig} {
+	for name, content := range map[string]string{"config.yaml": strings.Replace(text, old, replacement, 1), "kubeconfig": kubeconfig} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

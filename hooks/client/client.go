@@ -176,9 +176,8 @@ func (w *waiter) followOnce(ctx context.Context, b backoff.BackOff) (struct{}, e
 	done := struct{}{}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if w.verdict != nil { // the connection was lost before the revert's outcome
-		defer time.AfterFunc(time.Until(w.leave), func() { cancel(errLeave) }).Stop()
-	}
+	leave := time.AfterFunc(w.patience(), func() { cancel(errLeave) })
+	defer leave.Stop()
 	idle := time.AfterFunc(w.opts.Idle, func() {
 		cancel(fmt.Errorf("the connection was silent for %s", w.opts.Idle))
 	})
@@ -206,15 +205,21 @@ func (w *waiter) followOnce(ctx context.Context, b backoff.BackOff) (struct{}, e
 		w.out.event(e)
 		if e.Verdict != nil {
 			w.verdict = e.Verdict
-			if e.Verdict.RevertFollows {
-				w.leave = time.Now().Add(w.opts.RevertWait)
-				defer time.AfterFunc(w.opts.RevertWait, func() { cancel(errLeave) }).Stop()
-			}
+			w.leave = time.Now().Add(w.opts.RevertWait)
+			leave.Reset(w.opts.RevertWait)
 		}
 		if w.verdict != nil && (e.Revert != nil || !w.verdict.RevertFollows) {
 			return done, nil
 		}
 	}
+}
+
+// patience is how long to wait at most for what comes next.
+func (w *waiter) patience() time.Duration {
+	if w.verdict == nil {
+		return w.opts.Timeout
+	}
+	return time.Until(w.leave)
 }
 
 // unless is err, unless the verdict is known and the time to wait for the

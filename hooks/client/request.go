@@ -170,7 +170,7 @@ func refusal(res *http.Response) error {
 		return backoff.Permanent(errGone)
 	case res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusServiceUnavailable:
 		if s, convErr := strconv.Atoi(res.Header.Get("Retry-After")); convErr == nil && s > 0 && s <= 300 {
-			return &retryAfter{error: err, RetryAfterError: &backoff.RetryAfterError{Duration: time.Duration(s) * time.Second}}
+			return &retryAfterError{error: err, RetryAfterError: &backoff.RetryAfterError{Duration: time.Duration(s) * time.Second}}
 		}
 		return err
 	case res.StatusCode >= 500, res.StatusCode == http.StatusRequestTimeout:
@@ -180,22 +180,22 @@ func refusal(res *http.Response) error {
 	}
 }
 
-// retryAfter keeps the server's words beside the wait it asks for.
-type retryAfter struct {
+// retryAfterError keeps the server's words beside the wait it asks for.
+type retryAfterError struct {
 	error
 	*backoff.RetryAfterError
 }
 
-func (r *retryAfter) Error() string   { return r.error.Error() }
-func (r *retryAfter) Unwrap() []error { return []error{r.error, r.RetryAfterError} }
+func (r *retryAfterError) Error() string   { return r.error.Error() }
+func (r *retryAfterError) Unwrap() []error { return []error{r.error, r.RetryAfterError} }
 
-// Refusal is the server's word that it does not do what it was asked.
-type Refusal struct {
+// RefusalError is the server's word that it does not do what it was asked.
+type RefusalError struct {
 	Status int
 	hooks.Problem
 }
 
-func (r *Refusal) Error() string {
+func (r *RefusalError) Error() string {
 	s := fmt.Sprintf("the server says %d %s: %s", r.Status, r.Code, clean(r.Message))
 	if r.Remedy != "" {
 		s += "; " + clean(r.Remedy)
@@ -203,8 +203,8 @@ func (r *Refusal) Error() string {
 	return s
 }
 
-func problem(res *http.Response) *Refusal {
-	r := &Refusal{Status: res.StatusCode}
+func problem(res *http.Response) *RefusalError {
+	r := &RefusalError{Status: res.StatusCode}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxProblem))
 	var body hooks.ProblemBody
 	if err != nil || json.Unmarshal(text, &body) != nil || body.Error.Code == "" {

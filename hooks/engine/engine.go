@@ -220,7 +220,7 @@ func (e *Engine) Events(ctx context.Context, run string, after int64, limit int)
 	return e.store.Events(ctx, run, after, limit)
 }
 
-// Watch is signalled when the Run has new events. The signals may be fewer
+// Watch is signaled when the Run has new events. The signals may be fewer
 // than the events. Call stop in the end.
 func (e *Engine) Watch(run string) (signal <-chan struct{}, stop func()) { return e.hub.watch(run) }
 
@@ -240,10 +240,10 @@ func (e *Engine) Ready(ctx context.Context) error { return e.store.Ping(ctx) }
 
 // Refused says that a Change cannot be evaluated, and that asking again will
 // not change it. Any other error may pass.
-type Refused struct{ hooks.Problem }
+type RefusedError struct{ hooks.Problem }
 
-func (r *Refused) Error() string { return r.Message }
+func (r *RefusedError) Error() string { return r.Message }
 
 func refuse(code, remedy, format string, args ...any) error {
-	return &Refused{hooks.Problem{Code: code, Message: fmt.Sprintf(format, args...), Remedy: remedy}}
+	return &RefusedError{hooks.Problem{Code: code, Message: fmt.Sprintf(format, args...), Remedy: remedy}}
 }

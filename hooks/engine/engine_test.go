@@ -258,7 +258,7 @@ func TestMinimumsAreAlwaysAsked(t *testing.T) {
 	w := world(t, "1m")
 	w.Git.Commit("d", "a", enginetest.Tree("")) // a Gate that asks nothing
 	w.Minimums.PreSync = []gate.Check{{Name: "one", Nodes: &gate.NodesCheck{}}}
-	w.Checks.Set("one", enginetest.Always(hooks.Fail, "the organisation says no"))
+	w.Checks.Set("one", enginetest.Always(hooks.Fail, "the organization says no"))
 	e, _ := w.Start(t)
 	r := evaluate(t, e, enginetest.Change(hooks.PreSync, "d", "x"))
 	if r.Verdict != hooks.Failed || !strings.Contains(r.Reason, "required/one") {
@@ -302,7 +302,7 @@ func TestRefusals(t *testing.T) {
 			c := enginetest.Change(hooks.PreSync, "a", "x")
 			tt.edit(&c)
 			_, _, err := e.Submit(t.Context(), c, "ns/hook")
-			var r *engine.Refused
+			var r *engine.RefusedError
 			if !errors.As(err, &r) || r.Code != tt.code || !strings.Contains(r.Message, tt.text) || r.Remedy == "" {
 				t.Fatalf("Submit: %v; want code %s and %q", err, tt.code, tt.text)
 			}
@@ -313,7 +313,7 @@ func TestRefusals(t *testing.T) {
 	}
 	w.Git.Break(errors.New("connection refused"))
 	_, _, err := e.Submit(t.Context(), enginetest.Change(hooks.PreSync, "b", "x"), "ns/hook")
-	var r *engine.Refused
+	var r *engine.RefusedError
 	if err == nil || errors.As(err, &r) {
 		t.Errorf("Git that cannot be reached is a refusal: %v", err)
 	}
@@ -371,7 +371,7 @@ func TestProvedBackupIsAskedAgainOnlyInTheEnd(t *testing.T) {
 	w := world(t, "1m")
 	taken := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	backup := hooks.Backup{Location: "s3://b/dump.sql.gz", Taken: taken, Size: 5, Proof: "complete"}
-	w.Checks.Set("one", func(_ context.Context, n int) (check.Answer, error) {
+	w.Checks.Set("one", func(context.Context, int) (check.Answer, error) {
 		return check.Answer{Status: hooks.Pass, Reason: "proved", Backup: &backup}, nil
 	})
 	w.Checks.Set("two", enginetest.Then(5, enginetest.Always(hooks.Pass, "fine")))

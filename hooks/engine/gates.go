@@ -47,7 +47,7 @@ func newGates(opts policies.Options) *gates {
 	return &gates{opts: opts, cache: lru.New(maxSnapshots)}
 }
 
-// load is the Gate of that name at the revision. A *Refused says that it is
+// load is the Gate of that name at the revision. A *RefusedError says that it is
 // not there or cannot be read; any other error is worth another try.
 func (g *gates) load(ctx context.Context, r *Repository, revision, name string) (*snapshot, error) {
 	key := r.Name + "\x00" + revision + "\x00" + name

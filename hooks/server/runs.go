@@ -54,7 +54,7 @@ func (s *Server) postChange(c *gin.Context) {
 
 // refused answers with what the engine said.
 func (s *Server) refused(c *gin.Context, err error) {
-	var r *engine.Refused
+	var r *engine.RefusedError
 	if !errors.As(err, &r) {
 		s.log.WarnContext(c.Request.Context(), "request not done", "error", err)
 		unavailable(c, err.Error())

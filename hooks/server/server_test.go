@@ -273,19 +273,19 @@ func TestChangeToVerdict(t *testing.T) {
 		t.Errorf("after event 2: %+v", tail)
 	}
 	res, text := w.do(t, "GET", hooks.PathRuns+"/"+r.ID, "good-eu", "")
-	if res.StatusCode != 200 || !strings.Contains(text, `"verdict":"Passed"`) {
+	if res.StatusCode != http.StatusOK || !strings.Contains(text, `"verdict":"Passed"`) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
-	if res, text = w.do(t, "GET", hooks.PathRuns+"/"+r.ID+"?cluster=us", "good-us", ""); res.StatusCode != 404 {
+	if res, text = w.do(t, "GET", hooks.PathRuns+"/"+r.ID+"?cluster=us", "good-us", ""); res.StatusCode != http.StatusNotFound {
 		t.Errorf("another cluster's caller got %d %s", res.StatusCode, text)
 	}
-	if res, text = w.do(t, "GET", hooks.PathRuns+"/"+r.ID, "good-us", ""); res.StatusCode != 401 {
+	if res, text = w.do(t, "GET", hooks.PathRuns+"/"+r.ID, "good-us", ""); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("another cluster's caller got %d %s", res.StatusCode, text)
 	}
-	if res, text = w.do(t, "GET", hooks.PathRuns+"?cluster=eu&gate=chat&limit=1", "good-eu", ""); res.StatusCode != 200 || !strings.Contains(text, r.ID) {
+	if res, text = w.do(t, "GET", hooks.PathRuns+"?cluster=eu&gate=chat&limit=1", "good-eu", ""); res.StatusCode != http.StatusOK || !strings.Contains(text, r.ID) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
-	if res, text = w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-us", ""); res.StatusCode != 200 || strings.Contains(text, r.ID) {
+	if res, text = w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-us", ""); res.StatusCode != http.StatusOK || strings.Contains(text, r.ID) {
 		t.Errorf("another cluster's list: %d %s", res.StatusCode, text)
 	}
 }
@@ -293,7 +293,7 @@ func TestChangeToVerdict(t *testing.T) {
 func (w *world) follow(t *testing.T, id, last string) (events []hooks.Event) {
 	t.Helper()
 	res, text := w.do(t, "GET", hooks.PathRuns+"/"+id+"/events", "good-eu", "", "Last-Event-ID", last)
-	if res.StatusCode != 200 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if res.StatusCode != http.StatusOK || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		t.Fatalf("%d %s", res.StatusCode, text)
 	}
 	for line := range strings.Lines(text) {
@@ -337,7 +337,7 @@ func TestStreams(t *testing.T) {
 	})
 	_, r := w.post(t, enginetest.Change(hooks.PreSync, "a", "x"), "good-eu")
 	res, in := w.open(t, r.ID)
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		t.Fatal(res.Status)
 	}
 	for seen := ""; !strings.Contains(seen, ": waiting"); {
@@ -374,14 +374,14 @@ func TestRateIsLimitedForOneCaller(t *testing.T) {
 	codes := map[int]int{}
 	for range 20 {
 		res, text := w.do(t, "GET", hooks.PathRuns+"?cluster=eu", "good-eu", "")
-		if codes[res.StatusCode]++; res.StatusCode == 429 && !strings.Contains(text, "limit of 1 a second") {
+		if codes[res.StatusCode]++; res.StatusCode == http.StatusTooManyRequests && !strings.Contains(text, "limit of 1 a second") {
 			t.Error(text)
 		}
 	}
 	if codes[200] < 3 || codes[429] == 0 {
 		t.Errorf("answers %v", codes)
 	}
-	if res, _ := w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-us", ""); res.StatusCode != 200 {
+	if res, _ := w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-us", ""); res.StatusCode != http.StatusOK {
 		t.Errorf("another cluster's caller got %d", res.StatusCode)
 	}
 }
@@ -400,7 +400,7 @@ func TestGoodTokensAreRemembered(t *testing.T) {
 	if n := w.reviews.asked(); n != 11 {
 		t.Errorf("%d reviews, want 11: a refusal is never remembered", n)
 	}
-	if res, _ := w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-eu", ""); res.StatusCode != 401 {
+	if res, _ := w.do(t, "GET", hooks.PathRuns+"?cluster=us", "good-eu", ""); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a token that is good on eu got %d on us", res.StatusCode)
 	}
 }
@@ -422,12 +422,12 @@ func TestCouldNotFindOut(t *testing.T) {
 	w.reviews.err = errors.New("dial tcp 10.0.0.1:6443: connection refused")
 	body, _ := json.Marshal(enginetest.Change(hooks.PreSync, "a", "x"))
 	res, text := w.do(t, "POST", hooks.PathChanges, "good-eu", string(body))
-	if res.StatusCode != 503 || !strings.Contains(text, hooks.CodeUnavailable) || strings.Contains(text, "10.0.0.1") {
+	if res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, hooks.CodeUnavailable) || strings.Contains(text, "10.0.0.1") {
 		t.Errorf("%d %s; want 503, and nothing of the inside told to somebody unknown", res.StatusCode, text)
 	}
 	w.reviews.err = nil
 	w.Git.Break(errors.New("connection reset"))
-	if res, text = w.do(t, "POST", hooks.PathChanges, "good-eu", string(body)); res.StatusCode != 503 || !strings.Contains(text, "connection reset") {
+	if res, text = w.do(t, "POST", hooks.PathChanges, "good-eu", string(body)); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(text, "connection reset") {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 }
@@ -435,7 +435,7 @@ func TestCouldNotFindOut(t *testing.T) {
 func TestHealth(t *testing.T) {
 	w := start(t, server.Limits{})
 	for _, path := range []string{"/healthz", "/readyz"} {
-		if res, text := w.do(t, "GET", path, "", ""); res.StatusCode != 200 || text != "ok\n" {
+		if res, text := w.do(t, "GET", path, "", ""); res.StatusCode != http.StatusOK || text != "ok\n" {
 			t.Errorf("%s: %d %q", path, res.StatusCode, text)
 		}
 	}

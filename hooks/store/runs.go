@@ -144,27 +144,33 @@ func oneRun(ctx context.Context, q queryer, query string, args ...any) (Stored, 
 }
 
 func manyRuns(ctx context.Context, q queryer, query string, args ...any) ([]Stored, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read runs: %w", err)
-	}
-	var out []Stored
-	for rows.Next() {
-		r, err := scanRun(rows)
-		if err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
-		out = append(out, r)
-	}
 	// The rows are closed before the results are read: a transaction has one
 	// connection.
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read runs: %w", err)
+	out, err := bareRuns(ctx, q, query, args...)
+	if err != nil {
+		return nil, err
 	}
 	for i := range out {
 		if out[i].Results, err = results(ctx, q, out[i].ID); err != nil {
 			return nil, err
 		}
+	}
+	return out, nil
+}
+
+// bareRuns are Runs without their results.
+func bareRuns(ctx context.Context, q queryer, query string, args ...any) (out []Stored, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
+	for rows.Next() {
+		r, err := scanRun(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
 	}
 	return out, nil
 }

@@ -406,7 +406,8 @@ func (w *world) query(text string, args ...any) (n int, err error) {
 		return 0, err
 	}
 	defer db.Close()
-	return n, db.QueryRowContext(w.t.Context(), text, args...).Scan(&n)
+	err = db.QueryRowContext(w.t.Context(), text, args...).Scan(&n)
+	return n, err
 }
 
 // await waits until the query counts something.
