@@ -157,7 +157,8 @@ func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
 	for _, r := range g.Spec.Rules {
 		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message})
 	}
-	return o, addPacks(&o, g)
+	err = addPacks(&o, g)
+	return o, err
 }
 
 // addPacks adds what the Gate's packs know. The Gate's own list keys come

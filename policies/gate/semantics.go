@@ -30,8 +30,8 @@ func (d *decoder) semantics(g *Gate) {
 	d.clusters(g)
 	d.paths(g)
 	d.rules(g)
-	d.phase(g, "spec.preSync", g.Spec.PreSync)
-	d.phase(g, "spec.postSync", g.Spec.PostSync)
+	d.phase("spec.preSync", g.Spec.PreSync)
+	d.phase("spec.postSync", g.Spec.PostSync)
 	for i, p := range g.Spec.Revert.Paths {
 		_, err := parseFileGlob(g.Dir(), p)
 		d.expectNoError(fmt.Sprintf("spec.revert.paths[%d]", i), err, "correct the glob")
@@ -146,7 +146,7 @@ func (d *decoder) rules(g *Gate) {
 	}
 }
 
-func (d *decoder) phase(g *Gate, field string, p Phase) {
+func (d *decoder) phase(field string, p Phase) {
 	seen := map[string]string{}
 	for i, c := range p.Checks {
 		at := fmt.Sprintf("%s.checks[%d]", field, i)

@@ -155,6 +155,7 @@ func (w *Worker) fields(n *values.Node, path uint32, hide bool) {
 			hidden = f.Key != "key" || !plainKey(n)
 		case plain:
 			hidden = false
+		case unsaid:
 		}
 		w.walk(f.Value, below, hidden || named && f.Key == "value")
 	}
@@ -232,6 +233,7 @@ func keyOf(v *values.Node, key string) (string, bool) {
 			return "true", true
 		}
 		return "false", true
+	case values.Null, values.Map, values.List:
 	}
 	return "", false
 }

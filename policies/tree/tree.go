@@ -87,7 +87,7 @@ func (t *Tree) Read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, openError(name, err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, openError(name, err)

@@ -85,7 +85,7 @@ func TestReadFollowsOnlyLinksThatStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rooted.Close() //nolint:errcheck // only read
+	defer rooted.Close()
 	for kind, fsys := range map[string]fs.FS{"DirFS": os.DirFS(root), "Root": rooted.FS()} {
 		tr := tree.New(fsys)
 		for _, tt := range tests {
