@@ -1,22 +1,23 @@
 package values
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"strconv"
+	"unicode/utf8"
 
-	helmyaml "sigs.k8s.io/yaml"
+	helmyaml "go.yaml.in/yaml/v2"
 
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
 var errorLine = regexp.MustCompile(`\bline ([0-9]+):`)
 
-// confirm holds n against what Helm itself reads from data. Two YAML readers
-// may differ on rare syntax; such a file is refused, never guessed at.
+// confirm holds n against what Helm's own YAML reader makes of data: the one
+// that sigs.k8s.io/yaml is built on. Two readers may differ on rare syntax;
+// such a file is refused, never guessed at.
 func confirm(data []byte, n *Node) error {
-	var helm map[string]any
+	var helm any
 	if err := helmyaml.Unmarshal(data, &helm); err != nil {
 		// The text of the error may quote values: only its line is used.
 		at := finding.Position{File: n.File}
@@ -28,7 +29,10 @@ func confirm(data []byte, n *Node) error {
 			Remedy: "write it in plainer YAML: no tags, no keys but strings, no tabs",
 		}
 	}
-	key, at, same := sameAs(n, map[string]any(helm), "")
+	if helm == nil {
+		helm = map[any]any{}
+	}
+	key, at, same := sameAs(n, helm, "")
 	if same {
 		return nil
 	}
@@ -39,52 +43,89 @@ func confirm(data []byte, n *Node) error {
 	}
 }
 
-// sameAs compares n with what Helm read, and says where they first differ.
+// sameAs compares n with what Helm's reader read, and says where they first
+// differ. Helm turns numbers into float64 and keys into texts afterwards.
 func sameAs(n *Node, helm any, path string) (key string, at finding.Position, same bool) {
-	differ := func() (string, finding.Position, bool) { return path, n.Position(), false }
+	same = true
 	switch h := helm.(type) {
 	case nil:
-		if n.Kind != Null {
-			return differ()
-		}
+		same = n.Kind == Null
 	case bool:
-		if n.Kind != Bool || h != (n.Num != 0) {
-			return differ()
-		}
+		same = n.Kind == Bool && h == (n.Num != 0)
+	case int:
+		same = sameNumber(n, float64(h))
+	case int64:
+		same = sameNumber(n, float64(h))
+	case uint64:
+		same = sameNumber(n, float64(h))
 	case float64:
-		if n.Kind != Number || math.Float64bits(h) != math.Float64bits(n.Num) {
-			return differ()
-		}
+		same = sameNumber(n, h)
 	case string:
-		if n.Kind != String || h != n.Text {
-			return differ()
-		}
+		same = n.Kind == String && h == n.Text && utf8.ValidString(h)
 	case []any:
-		if n.Kind != List || len(h) != len(n.Items) {
-			return differ()
-		}
-		for i, item := range h {
-			if key, at, ok := sameAs(n.Items[i], item, fmt.Sprintf("%s[%d]", path, i)); !ok {
-				return key, at, false
-			}
-		}
-	case map[string]any:
-		if n.Kind != Map || len(h) != len(n.Fields) {
-			return differ()
-		}
-		for _, f := range n.Fields {
-			v, ok := h[f.Key]
-			if !ok {
-				return differ()
-			}
-			inner := f.Key
-			if path != "" {
-				inner = path + "." + f.Key
-			}
-			if key, at, ok := sameAs(f.Value, v, inner); !ok {
-				return key, at, false
-			}
+		return sameList(n, h, path)
+	case map[any]any:
+		return sameMap(n, h, path)
+	default:
+		same = false
+	}
+	if !same {
+		return path, n.Position(), false
+	}
+	return "", at, true
+}
+
+func sameNumber(n *Node, f float64) bool {
+	return n.Kind == Number && math.Float64bits(f) == math.Float64bits(n.Num)
+}
+
+func sameList(n *Node, helm []any, path string) (key string, at finding.Position, same bool) {
+	if n.Kind != List || len(helm) != len(n.Items) {
+		return path, n.Position(), false
+	}
+	for i, item := range helm {
+		if key, at, ok := sameAs(n.Items[i], item, path+"["+strconv.Itoa(i)+"]"); !ok {
+			return key, at, false
 		}
 	}
-	return "", finding.Position{}, true
+	return "", at, true
+}
+
+func sameMap(n *Node, helm map[any]any, path string) (key string, at finding.Position, same bool) {
+	if n.Kind != Map || len(helm) != len(n.Fields) {
+		return path, n.Position(), false
+	}
+	for k, v := range helm {
+		name, ok := keyText(k)
+		field := n.Get(name)
+		if !ok || field == nil {
+			return path, n.Position(), false
+		}
+		inner := name
+		if path != "" {
+			inner = path + "." + name
+		}
+		if key, at, ok := sameAs(field, v, inner); !ok {
+			return key, at, false
+		}
+	}
+	return "", at, true
+}
+
+// keyText is a key as sigs.k8s.io/yaml writes it, false where it refuses it.
+func keyText(k any) (string, bool) {
+	switch k := k.(type) {
+	case string:
+		return k, utf8.ValidString(k)
+	case int:
+		return strconv.Itoa(k), true
+	case int64:
+		return strconv.FormatInt(k, 10), true
+	case float64:
+		return float(k).key, true
+	case bool:
+		return strconv.FormatBool(k), true
+	default:
+		return "", false
+	}
 }

@@ -252,7 +252,7 @@ func (d *decoder) resolve(n *yaml.Node) (scalar, error) {
 		if err != nil {
 			return scalar{}, d.fail(n, "expected base64 under !!binary", "correct the base64 or remove the tag")
 		}
-		s := strings.ToValidUTF8(string(raw), "\uFFFD")
+		s := string(raw)
 		return scalar{kind: String, text: s, key: s}, nil
 	case !typed:
 		return text, nil

@@ -14,7 +14,7 @@ var seeds = []string{
 	"", "---\n", "# only a comment\n", "a: 1\nb: two\nc: yes\nd: 0777\ne: 1_000\nf: 2001-01-01\n",
 	"image:\n  repository: r/x\n  tag: \"11.6.1@sha256:ab\"\n", "env:\n- name: A\n  value: 'it''s'\n- name: B\n",
 	"env:\n  - name: A\n    value: b # c\n  -\n    name: C\n  - - 1\n    - 2\n", "text: |\n  one\n   two\n\n  three\n\nnext: 1\n",
-	"text: |-\n  one\n# comment\nnext: {a: 1, b: 'x'}\nl: [a, 1, yes]\n", "e: {}\nf: []\ng:\nh: ~\n",
+	"text: >-\n  one\n  two\n\n\nb: >\n  # no comment\n  x: y\nc:\n- >\n  z\n", "text: |-\n  one\n# comment\nnext: {a: 1, b: 'x'}\nl: [a, 1, yes]\n", "e: {}\nf: []\ng:\nh: ~\n",
 	"base: &b {x: 1, y: 2}\nc:\n  x: 0\n  <<: *b\n  y: 3\n", "<<: [{a: 1}, {a: 2, b: 3}]\na: 4\n", "a: >\n  folded\n  text\n\n",
 	"a: \"\\u0041\\n\\t\\\"\"\n", "a: 0b-101\nb: 0x1F\nc: .5\nd: 1e3\ne: +1\nf: -0\ng: -0.0\nh: 0o17\n", "y: n\n1: one\n1.5: x\ntrue: t\n",
 	"a: 18446744073709551615\nb: 9223372036854775808\nc: 1e400\nd: 123456789012345678901234567890\n",
@@ -114,7 +114,7 @@ func FuzzPlain(f *testing.F) {
 }
 
 func TestQuickReadsTheCommonForms(t *testing.T) {
-	for _, s := range seeds[3:10] {
+	for _, s := range seeds[3:11] {
 		if _, ok := readQuick(s, "f.yaml", Limits{}.WithDefaults()); !ok {
 			t.Errorf("the quick reader leaves %q to the slow one", s)
 		}

@@ -9,8 +9,8 @@ func (q *quick) value(s string, column int) bool {
 		return false
 	}
 	switch s[0] {
-	case '|':
-		return q.literal(s, column)
+	case '|', '>':
+		return q.block(s, column)
 	case '[', '{':
 		return q.flow(s, column)
 	}
@@ -143,10 +143,10 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// literal reads the lines of a "|" or "|-" block.
-func (q *quick) literal(header string, column int) bool {
-	keep := "\n"
-	rest := header[1:]
+// block reads the lines of a "|" or ">" block, with or without "-". Of folded
+// ones only those whose lines simply follow each other.
+func (q *quick) block(header string, column int) bool {
+	keep, rest := "\n", header[1:]
 	if strings.HasPrefix(rest, "-") {
 		keep, rest = "", rest[1:]
 	}
@@ -154,14 +154,36 @@ func (q *quick) literal(header string, column int) bool {
 		return false
 	}
 	v := q.node(String, q.line, uint32(column)+1)
+	lines, ok := q.blockLines()
+	if !ok || len(lines) == 0 || q.at > len(q.text) {
+		return false // empty, or ends without a line feed
+	}
+	between := "\n"
+	if header[0] == '>' {
+		between = " "
+		for len(lines) > 1 && lines[len(lines)-1] == "" {
+			lines = lines[:len(lines)-1]
+		}
+		for _, line := range lines {
+			if line == "" || line[0] == ' ' || line[len(line)-1] == ' ' {
+				return false
+			}
+		}
+	}
+	v.Text = strings.TrimRight(strings.Join(lines, between), "\n") + keep
+	q.put(v)
+	return true
+}
+
+// blockLines are the lines of a block, without their indentation.
+func (q *quick) blockLines() (lines []string, ok bool) {
 	outer, indent := q.top().indent, -1
-	var lines []string
 	for q.at < len(q.text) {
 		at, number := q.at, q.line
 		line, _ := q.next()
 		body := strings.TrimLeft(line, " ")
 		if body == "" && line != "" || !printable(body) {
-			return false // spaces alone on a line: left to decode
+			return nil, false // spaces alone on a line: left to decode
 		}
 		if body != "" && indent < 0 {
 			indent = len(line) - len(body)
@@ -171,19 +193,14 @@ func (q *quick) literal(header string, column int) bool {
 			break
 		}
 		if indent < 0 {
-			return false // begins with an empty line
+			return nil, false // begins with an empty line
 		}
 		if line != "" {
 			line = line[indent:]
 		}
 		lines = append(lines, line)
 	}
-	if len(lines) == 0 || q.at > len(q.text) {
-		return false // empty, or ends without a line feed
-	}
-	v.Text = strings.TrimRight(strings.Join(lines, "\n"), "\n") + keep
-	q.put(v)
-	return true
+	return lines, true
 }
 
 // flow reads "[a, b]" and "{a: b, c: d}" of words and quoted scalars.
