@@ -126,7 +126,7 @@ func pullRequest(t *testing.T, s *story.Story) {
 func telling(t *testing.T, told, dir string) {
 	contains(t, "story", told, []string{"What stands in for something", "kubelet", "ImagePullBackOff", "git revert"})
 	if strings.Contains(told, "\x1b[") {
-		t.Error("there is colour where no terminal is")
+		t.Error("there is color where no terminal is")
 	}
 	path := regexp.MustCompile(regexp.QuoteMeta(dir) + `\S*`) // as long as the machine has it
 	for line := range strings.Lines(told) {

@@ -84,6 +84,7 @@ func newProcess(spec Command, logDir string) (*Process, error) {
 		cmd.Stderr = spec.Stderr
 	}
 	cmd.SysProcAttr = childAttributes()
+	cmd.WaitDelay = spec.Grace // a child of the child may hold its output open
 	return &Process{Name: spec.Name, Log: name, spec: spec, cmd: cmd, log: log, done: make(chan struct{})}, nil
 }
 

@@ -159,7 +159,7 @@ func (s *Story) Addresses() {
 		s.screen.item("cluster "+k.Name, "KUBECONFIG=%s kubectl get mattermosts,pods -n %s", k.Kubeconfig, namespace)
 	}
 	s.screen.item("repository", "git clone %s", s.repo.login)
-	s.screen.item("pull request", "%s", s.PullRequest.URL)
+	s.screen.item("pull request", "curl -u %s:%s %srepos/%s/%s/pulls/%d", person, password, s.forge.api, owner, repoName, s.PullRequest.Number)
 	s.screen.item("Syncgate", "curl --cacert %s %s/readyz", s.caFile, s.url)
 	for _, log := range s.Logs() {
 		s.screen.item("log", "%s", log)

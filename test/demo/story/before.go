@@ -184,8 +184,8 @@ func (s *Story) preSync(ctx context.Context) error {
 		case <-gctx.Done():
 			return nil
 		}
-		name, err := s.backup("eu")
 		fresh = time.Now()
+		name, err := s.backup("eu")
 		s.screen.good("a fresh dump appears: %s", name)
 		return err
 	})

@@ -29,7 +29,7 @@ func (s *Story) installAccount(ctx context.Context, k *standIn) (kubeconfig stri
 		"rbac": map[string]any{
 			"namespaces": []any{namespace},
 			"resources": []any{map[string]any{
-				"apiGroups": []any{mattermosts.Group}, "resources": []any{mattermosts.Resource},
+				"apiGroups": []any{mattermosts().Group}, "resources": []any{mattermosts().Resource},
 			}},
 		},
 	})

@@ -14,7 +14,7 @@ import (
 // width is how many columns the story needs at most.
 const width = 100
 
-// The colours, as terminals know them.
+// The colors, as terminals know them.
 const (
 	bold  = "\x1b[1m"
 	dim   = "\x1b[2m"

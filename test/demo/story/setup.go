@@ -92,7 +92,7 @@ func (s *Story) start(ctx context.Context) error {
 	err := group.Wait()
 	for _, k := range s.clusters() {
 		if k.ControlPlane != nil {
-			s.stops = append(s.stops, k.ControlPlane.Stop)
+			s.stops = append(s.stops, k.Stop)
 		}
 	}
 	if err != nil {

@@ -21,7 +21,10 @@ import (
 // says in its status how far it is, and the kubelet, which says how the pods
 // are. Both only write status here; nothing runs.
 
-var mattermosts = schema.GroupVersionResource{Group: "installation.mattermost.com", Version: "v1beta1", Resource: "mattermosts"}
+// mattermosts is the resource that the operator watches.
+func mattermosts() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "installation.mattermost.com", Version: "v1beta1", Resource: "mattermosts"}
+}
 
 // nodes are those of every cluster.
 func nodeNames() []string { return []string{"node-1", "node-2"} }
@@ -70,7 +73,7 @@ type installation struct {
 }
 
 func (k *standIn) installation(ctx context.Context) (installation, error) {
-	list, err := k.Dynamic.Resource(mattermosts).Namespace(k.namespace).List(ctx, metav1.ListOptions{})
+	list, err := k.Dynamic.Resource(mattermosts()).Namespace(k.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return installation{}, fmt.Errorf("list mattermosts in %s: %w", k.namespace, err)
 	}
@@ -127,7 +130,7 @@ func (k *standIn) getStuck(ctx context.Context) error {
 
 // status writes what the operator writes.
 func (k *standIn) status(ctx context.Context, mm installation, state string, updated int32) error {
-	current, err := k.Dynamic.Resource(mattermosts).Namespace(k.namespace).Get(ctx, mm.GetName(), metav1.GetOptions{})
+	current, err := k.Dynamic.Resource(mattermosts()).Namespace(k.namespace).Get(ctx, mm.GetName(), metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("get mattermost %s: %w", mm.GetName(), err)
 	}
@@ -141,7 +144,7 @@ func (k *standIn) status(ctx context.Context, mm installation, state string, upd
 		status["image"], status["version"] = image, version
 	}
 	current.Object["status"] = status
-	if _, err := k.Dynamic.Resource(mattermosts).Namespace(k.namespace).UpdateStatus(ctx, current, metav1.UpdateOptions{}); err != nil {
+	if _, err := k.Dynamic.Resource(mattermosts()).Namespace(k.namespace).UpdateStatus(ctx, current, metav1.UpdateOptions{}); err != nil {
 		return fmt.Errorf("write status of mattermost %s: %w", mm.GetName(), err)
 	}
 	return nil

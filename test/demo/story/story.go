@@ -18,7 +18,7 @@ import (
 
 // Options say where the story is told and what it needs.
 type Options struct {
-	// Out is where it is told; Color allows colours there.
+	// Out is where it is told; Color allows colors there.
 	Out   io.Writer
 	Color bool
 	// Root is the top folder of this repository, and Bin the folder of the
@@ -114,7 +114,7 @@ func Tell(ctx context.Context, opts Options) (*Story, error) {
 
 // Stop stops everything, whatever the story came to.
 func (s *Story) Stop() error {
-	errs := []error{s.world.stop()}
+	errs := []error{s.stop()}
 	if s.stage != nil {
 		errs = append(errs, s.stage.Stop())
 	}
@@ -126,7 +126,12 @@ func (s *Story) Logs() []string {
 	var logs []string
 	for _, pattern := range []string{"log/*.log", "*/log/*.log"} {
 		names, _ := filepath.Glob(filepath.Join(s.opts.Dir, pattern))
-		logs = append(logs, names...)
+		for _, name := range names {
+			// What a command said is in the story; its log is empty then.
+			if info, err := os.Stat(name); err == nil && info.Size() > 0 {
+				logs = append(logs, name)
+			}
+		}
 	}
 	return logs
 }

@@ -1,0 +1,121 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// RepoServer is Argo CD's repo-server, of either major, with a Redis of its
+// own. It speaks gRPC without TLS.
+type RepoServer struct {
+	// Address is host:port.
+	Address string
+	// Plugins is the folder where it looks for plugin sockets.
+	Plugins string
+	Process *Process
+
+	stage *Stage
+}
+
+// StartRepoServer starts the repo-server of Argo CD 2 or 3. Redis comes from
+// the system: package redis-server.
+func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer, error) {
+	tool := fmt.Sprintf("argocd%d", major)
+	opts = opts.or(tool)
+	path, err := Tool(ctx, tool, opts.Log)
+	if err != nil {
+		return nil, err
+	}
+	redis, err := systemProgram("redis-server")
+	if err != nil {
+		return nil, err
+	}
+	stage, err := NewStage(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &RepoServer{stage: stage, Plugins: stage.Path("plugins")}
+	var flags []string
+	if major >= 3 {
+		flags = []string{"--client-ca-path="} // its default does not go with --disable-tls
+	}
+	err = WithPorts(3, func(ports []int) error { return r.start(ctx, path, redis, ports, flags) })
+	if err != nil {
+		return nil, errors.Join(err, stage.Stop())
+	}
+	return r, nil
+}
+
+// Stop stops it. It may be called again.
+func (r *RepoServer) Stop() error { return r.stage.Stop() }
+
+func (r *RepoServer) start(ctx context.Context, path, redis string, ports []int, flags []string) error {
+	cache := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
+	if _, err := r.stage.Start(ctx, Command{
+		Name: "redis", Path: redis, Dir: r.stage.Dir,
+		Args:  []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(ports[0]), "--save", "", "--appendonly", "no"},
+		Ready: dials(cache),
+	}); err != nil {
+		return err
+	}
+	env, err := r.environment()
+	if err != nil {
+		return err
+	}
+	r.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
+	r.Process, err = r.stage.Start(ctx, Command{
+		Name: "repo-server", Path: path, Env: env, Dir: r.stage.Dir,
+		Args: append([]string{
+			"--disable-tls", "--redis", cache, "--address", "127.0.0.1", "--port", strconv.Itoa(ports[1]),
+			"--metrics-address", "127.0.0.1", "--metrics-port", strconv.Itoa(ports[2]), "--revision-cache-expiration", "5s",
+		}, flags...),
+		Ready: dials(r.Address),
+	})
+	return err
+}
+
+// environment gives every path that Argo CD would look for in its image a
+// folder on the stage.
+func (r *RepoServer) environment() ([]string, error) {
+	env := append(os.Environ(),
+		"ARGOCD_BINARY_NAME=argocd-repo-server", "ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_GPG_ENABLED=false",
+		// A refusal must be seen each time, not kept for an hour after three.
+		"ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=0",
+		"ARGOCD_ASK_PASS_SOCK="+r.stage.Path("ask-pass.sock"), "ARGOCD_PLUGINSOCKFILEPATH="+r.Plugins, "TMPDIR="+r.stage.Path("tmp"))
+	for _, name := range []string{"TLS_DATA_PATH", "SSH_DATA_PATH", "GNUPGHOME", "GPG_DATA_PATH", "CMP_WORKDIR"} {
+		env = append(env, "ARGOCD_"+name+"="+r.stage.Path(name))
+		if err := os.MkdirAll(r.stage.Path(name), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return env, errors.Join(os.MkdirAll(r.Plugins, 0o755), os.MkdirAll(r.stage.Path("tmp"), 0o755))
+}
+
+// dials is ready once address takes connections.
+func dials(address string) func(ctx context.Context) error {
+	return func(ctx context.Context) error {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}
+
+// systemProgram is a program that Debian's packages install, some of them
+// outside of a user's PATH.
+func systemProgram(name string) (string, error) {
+	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("find %s: not on PATH; install it, on Debian with apt-get install %s", name, name)
+}
