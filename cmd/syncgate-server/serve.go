@@ -59,6 +59,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	if err := a.engine.Start(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
+	go a.known.refreshing(ctx)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "tls", cfg.TLS != nil, "version", version)
 	served := make(chan error, 1)
 	go func() { served <- serveOn(httpServer, l) }()

@@ -30,6 +30,7 @@ import (
 type app struct {
 	engine  *engine.Engine
 	server  *server.Server
+	known   *fleet
 	log     *slog.Logger
 	closers []func() error
 }
@@ -57,7 +58,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 	if err != nil {
 		return a, err
 	}
-	known := &fleet{registry: registry, refresh: rate.NewLimiter(rate.Every(10*time.Second), 1), log: log}
+	a.known = &fleet{registry: registry, refresh: rate.NewLimiter(rate.Every(10*time.Second), 1), log: log}
 
 	stores, err := backup.Open(withCredentials(cfg.Stores, getenv), log.With("component", "backup"))
 	if err != nil {
@@ -83,7 +84,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 	a.engine, err = engine.New(engine.Options{
 		Store:        db,
 		Repositories: repositories,
-		Clusters:     known,
+		Clusters:     a.known,
 		Checks:       checks.New(checks.Options{Stores: stores, HTTP: checks.HTTPOptions{AllowHosts: cfg.Checks.HTTPAllowHosts}}),
 		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync},
 		Limits: engine.Limits{
@@ -98,7 +99,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 	if err != nil {
 		return a, err
 	}
-	a.server = server.New(a.engine, known, server.Limits{
+	a.server = server.New(a.engine, a.known, server.Limits{
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
@@ -180,6 +181,31 @@ type fleet struct {
 	log      *slog.Logger
 }
 
+// refreshEvery is how old the list of clusters, and the credentials in it, may
+// get.
+const refreshEvery = time.Minute
+
+// refreshing reads the clusters again and again until ctx ends: Secrets and
+// kubeconfig files are rotated.
+func (f *fleet) refreshing(ctx context.Context) {
+	tick := time.NewTicker(refreshEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			f.read(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (f *fleet) read(ctx context.Context) {
+	if err := f.registry.Refresh(ctx); err != nil {
+		f.log.WarnContext(ctx, "clusters not read again; the old ones are used", "error", err)
+	}
+}
+
 // get looks an unknown cluster up again, since Argo CD may have got it since,
 // but not for every stranger's guess.
 func (f *fleet) get(ctx context.Context, name string) (*clusters.Cluster, error) {
@@ -187,9 +213,7 @@ func (f *fleet) get(ctx context.Context, name string) (*clusters.Cluster, error)
 	if err == nil || !f.refresh.Allow() {
 		return c, err
 	}
-	if err := f.registry.Refresh(ctx); err != nil {
-		f.log.WarnContext(ctx, "clusters not read again", "error", err)
-	}
+	f.read(ctx)
 	return f.registry.Get(name)
 }
 

@@ -184,6 +184,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.rescue(ctx); err != nil {
 		return err
 	}
+	if err := e.requeue(ctx); err != nil {
+		return err
+	}
 	if err := e.river.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job queue: %w", err)
 	}

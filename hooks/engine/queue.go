@@ -152,6 +152,28 @@ func (e *Engine) rescue(ctx context.Context) error {
 	}
 }
 
+// maxUnfinished is how many Runs are looked at when the engine starts.
+const maxUnfinished = 10_000
+
+// requeue makes sure that every unfinished Run has a job. A job that is there
+// is left alone: jobs are unique by Run.
+func (e *Engine) requeue(ctx context.Context) error {
+	ids, err := e.store.Unfinished(ctx, maxUnfinished)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		r, err := e.river.Insert(ctx, runArgs{RunID: id}, nil)
+		if err != nil {
+			return fmt.Errorf("queue run %s: %w", id, err)
+		}
+		if !r.UniqueSkippedAsDuplicate {
+			e.log.WarnContext(ctx, "an unfinished run had no job", "run", id)
+		}
+	}
+	return nil
+}
+
 type pruneWorker struct {
 	river.WorkerDefaults[pruneArgs]
 	e *Engine

@@ -3,11 +3,14 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/check"
+	"github.com/syncgate/syncgate/hooks/store"
 )
 
 type hangs struct{}
@@ -53,6 +56,69 @@ func TestCutOff(t *testing.T) {
 				t.Errorf("saved %d results, want %d", saved, want)
 			}
 		})
+	}
+}
+
+func TestSays(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	r := store.Stored{Run: hooks.Run{Started: at, Deadline: at.Add(30 * time.Minute)}}
+	long := store.Stored{Run: hooks.Run{Started: at, Deadline: at.Add(24 * time.Hour)}}
+	is := func(s hooks.Status, reason string, after time.Duration) hooks.Result {
+		return hooks.Result{Status: s, Reason: reason, At: at.Add(after)}
+	}
+	for _, tt := range []struct {
+		name    string
+		r       store.Stored
+		was, is hooks.Result
+		want    bool
+	}{
+		{"first", r, hooks.Result{}, is(hooks.Wait, "a", 0), true},
+		{"the same", r, is(hooks.Wait, "a", 0), is(hooks.Wait, "a", time.Hour), false},
+		{"status", r, is(hooks.Wait, "a", 0), is(hooks.Pass, "a", time.Millisecond), true},
+		{"reason, soon after", r, is(hooks.Wait, "1s old", 0), is(hooks.Wait, "2s old", time.Second), false},
+		{"reason, later", r, is(hooks.Wait, "1s old", 0), is(hooks.Wait, "31s old", 30*time.Second), true},
+		{"reason, later in a long run", long, is(hooks.Wait, "1s old", 0), is(hooks.Wait, "31s old", 30*time.Second), false},
+	} {
+		if got := says(tt.r, tt.was, tt.is); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A check whose answer changes all the time does not fill the database.
+func TestEventsAreBounded(t *testing.T) {
+	ctx := t.Context()
+	s, err := store.Open(ctx, filepath.Join(t.TempDir(), "gate.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	r := store.Stored{Repository: "fleet", Run: hooks.Run{ID: "r", Number: 1, Started: time.Now(), Deadline: time.Now().Add(time.Hour)}}
+	if err := s.InTx(ctx, func(tx *store.Tx) error {
+		err := tx.InsertRun(ctx, r)
+		for range maxEvents - 3 {
+			if err == nil {
+				_, err = tx.Append(ctx, r.ID, hooks.Event{Note: "x"})
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e := &Engine{store: s, hub: newHub(), log: slog.New(slog.DiscardHandler)}
+	for i := range 20 {
+		res := hooks.Result{Check: "c", Status: []hooks.Status{hooks.Wait, hooks.Unknown}[i%2], At: time.Now(), Asked: i + 1}
+		if err := e.keep(ctx, &r, 0, res); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Run(ctx, "r")
+	if err != nil || got.Events != maxEvents+1 || got.Results[0].Asked != 20 {
+		t.Errorf("%v: %d events, want %d; %+v", err, got.Events, maxEvents+1, got.Results)
+	}
+	last, err := s.Events(ctx, "r", maxEvents, 10)
+	if err != nil || len(last) != 1 || !strings.Contains(last[0].Note, "over the limit of 2000 events") {
+		t.Errorf("%v: %+v", err, last)
 	}
 }
 

@@ -94,10 +94,24 @@ func (e *Engine) round(ctx context.Context, r *store.Stored) (decision, time.Dur
 	return d, interval, err
 }
 
+// maxEvents is how many events a Run may have before it says no more than its
+// verdict; its Results go on.
+const maxEvents = 2000
+
+// says reports whether a Result says something new to those who wait: another
+// status, or, at most some 200 times in a Run, another reason.
+func says(r store.Stored, was, is hooks.Result) bool {
+	if was.Status != is.Status {
+		return true
+	}
+	window := max(30*time.Second, r.Deadline.Sub(r.Started)/200)
+	return was.Reason != is.Reason && !was.At.Truncate(window).Equal(is.At.Truncate(window))
+}
+
 // keep writes a Result, with an event when it says something new.
 func (e *Engine) keep(ctx context.Context, r *store.Stored, position int, res hooks.Result) error {
 	was, ok := result(*r, res.Check)
-	news := !ok || was.Status != res.Status || was.Reason != res.Reason
+	news := says(*r, was, res)
 	err := e.store.InTx(ctx, func(tx *store.Tx) error {
 		now, err := tx.Run(ctx, r.ID)
 		if err != nil || now.Done() {
@@ -106,10 +120,14 @@ func (e *Engine) keep(ctx context.Context, r *store.Stored, position int, res ho
 		if err := tx.SaveResult(ctx, r.ID, position, res); err != nil {
 			return err
 		}
-		if !news {
+		if !news || now.Events > maxEvents {
 			return nil
 		}
-		_, err = tx.Append(ctx, r.ID, hooks.Event{At: res.At, Result: &res})
+		event := hooks.Event{At: res.At, Result: &res}
+		if now.Events == maxEvents {
+			event = hooks.Event{At: res.At, Note: fmt.Sprintf("over the limit of %d events: only the verdict follows", maxEvents)}
+		}
+		_, err = tx.Append(ctx, r.ID, event)
 		return err
 	})
 	if err != nil {

@@ -29,12 +29,14 @@ func (k Key) args(more ...any) []any {
 
 const byKey = ` repository = ? AND gate = ? AND cluster = ? AND revision = ? AND phase = ? `
 
-const runColumns = `id, repository, number, change_json, verdict, reason, started, deadline, ended, backup_json, revert_json`
+const runColumns = `id, repository, number, change_json, verdict, reason, started, deadline, ended, events, backup_json, revert_json`
 
 // Stored is a Run and the name the server has for its repository.
 type Stored struct {
 	hooks.Run
 	Repository string
+	// Events is how many events the Run has.
+	Events int64
 }
 
 // Key is the Run's key.
@@ -98,6 +100,24 @@ func (s *Store) ProvedBackups(ctx context.Context, k Key) ([]hooks.Backup, error
 		}
 	}
 	return out, err
+}
+
+// Unfinished are the ids of the Runs without a verdict, the oldest first, at
+// most limit.
+func (s *Store) Unfinished(ctx context.Context, limit int) (ids []string, err error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id FROM runs WHERE verdict = '' ORDER BY started LIMIT ?`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Err(), rows.Close()) }()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("read runs: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // NewestPerCluster are the newest Runs of the key on every cluster, at most
@@ -182,7 +202,7 @@ func scanRun(rows *sql.Rows) (Stored, error) {
 		started, deadline, ended int64
 	)
 	if err := rows.Scan(&r.ID, &r.Repository, &r.Number, &change, &r.Verdict, &r.Reason,
-		&started, &deadline, &ended, &backup, &revert); err != nil {
+		&started, &deadline, &ended, &r.Events, &backup, &revert); err != nil {
 		return r, fmt.Errorf("read run: %w", err)
 	}
 	r.Started, r.Deadline, r.Ended = fromMicro(started), fromMicro(deadline), fromMicro(ended)

@@ -85,6 +85,9 @@ func TestRunIsReadAsItWasWritten(t *testing.T) {
 	want.Results = []hooks.Result{later, {Check: "second", Status: hooks.Pass, At: start}}
 	want.Backup = &backup
 	want.Revert = &hooks.RevertOutcome{Action: "None", Reason: "why"}
+	if ids, err := s.Unfinished(t.Context(), 10); len(ids) != 0 || err != nil {
+		t.Errorf("unfinished %v, %v", ids, err)
+	}
 	for name, read := range map[string]func() (store.Stored, error){
 		"by id":      func() (store.Stored, error) { return s.Run(t.Context(), "r1") },
 		"by attempt": func() (store.Stored, error) { return s.ByAttempt(t.Context(), want.Key(), "one") },
@@ -135,6 +138,9 @@ func TestOneUnfinishedRunOfAKey(t *testing.T) {
 	}
 	if err := insert("r1", 1); err != nil {
 		t.Fatal(err)
+	}
+	if ids, err := s.Unfinished(t.Context(), 10); len(ids) != 1 || ids[0] != "r1" || err != nil {
+		t.Errorf("unfinished %v, %v", ids, err)
 	}
 	if err := insert("r2", 2); err == nil {
 		t.Error("a second unfinished run of one key was kept")
