@@ -42,7 +42,9 @@ func newConverter(most int) *converter {
 func (c *converter) manifests(objects []render.Object) ([]string, error) {
 	out := make([]string, 0, len(objects))
 	for _, o := range objects {
-		text, err := c.convert(o.Data)
+		// The line feed that ends a document in a stream ends its last block
+		// scalar too.
+		text, err := c.convert(append(o.Data[:len(o.Data):len(o.Data)], '\n'))
 		if err != nil {
 			return nil, fmt.Errorf("convert %s from %s to JSON: %w", o.Head, o.Source, err)
 		}

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+
+	"github.com/syncgate/syncgate/test/tools"
 )
 
 // RepoServer is Argo CD's repo-server, of either major, with a Redis of its
@@ -40,11 +44,7 @@ func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer,
 		return nil, err
 	}
 	r := &RepoServer{stage: stage, Plugins: stage.Path("plugins")}
-	var flags []string
-	if major >= 3 {
-		flags = []string{"--client-ca-path="} // its default does not go with --disable-tls
-	}
-	err = WithPorts(3, func(ports []int) error { return r.start(ctx, path, redis, ports, flags) })
+	err = WithPorts(3, func(ports []int) error { return r.start(ctx, major, path, redis, ports) })
 	if err != nil {
 		return nil, errors.Join(err, stage.Stop())
 	}
@@ -54,7 +54,7 @@ func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer,
 // Stop stops it. It may be called again.
 func (r *RepoServer) Stop() error { return r.stage.Stop() }
 
-func (r *RepoServer) start(ctx context.Context, path, redis string, ports []int, flags []string) error {
+func (r *RepoServer) start(ctx context.Context, major int, path, redis string, ports []int) error {
 	cache := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 	if _, err := r.stage.Start(ctx, Command{
 		Name: "redis", Path: redis, Dir: r.stage.Dir,
@@ -66,6 +66,15 @@ func (r *RepoServer) start(ctx context.Context, path, redis string, ports []int,
 	env, err := r.environment()
 	if err != nil {
 		return err
+	}
+	if major >= 3 {
+		if err := r.installVerifier(ctx); err != nil {
+			return err
+		}
+	}
+	var flags []string
+	if major >= 3 {
+		flags = []string{"--client-ca-path="} // its default does not go with --disable-tls
 	}
 	r.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
 	r.Process, err = r.stage.Start(ctx, Command{
@@ -86,6 +95,7 @@ func (r *RepoServer) environment() ([]string, error) {
 		"ARGOCD_BINARY_NAME=argocd-repo-server", "ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_GPG_ENABLED=false",
 		// A refusal must be seen each time, not kept for an hour after three.
 		"ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=0",
+		"PATH="+r.stage.Path("bin")+":"+os.Getenv("PATH"),
 		"ARGOCD_ASK_PASS_SOCK="+r.stage.Path("ask-pass.sock"), "ARGOCD_PLUGINSOCKFILEPATH="+r.Plugins, "TMPDIR="+r.stage.Path("tmp"))
 	for _, name := range []string{"TLS_DATA_PATH", "SSH_DATA_PATH", "GNUPGHOME", "GPG_DATA_PATH", "CMP_WORKDIR"} {
 		env = append(env, "ARGOCD_"+name+"="+r.stage.Path(name))
@@ -94,6 +104,31 @@ func (r *RepoServer) environment() ([]string, error) {
 		}
 	}
 	return env, errors.Join(os.MkdirAll(r.Plugins, 0o755), os.MkdirAll(r.stage.Path("tmp"), 0o755))
+}
+
+// installVerifier puts the script that Argo CD 3 looks at commits with, part of
+// its module, where it finds it.
+func (r *RepoServer) installVerifier(ctx context.Context) error {
+	root, err := tools.Root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3")
+	cmd.Dir = filepath.Join(root, "test", "tools", "argocd3")
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	dir, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("find the module of Argo CD 3: %w", err)
+	}
+	const script = "git-verify-wrapper.sh"
+	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "hack", script))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(r.stage.Path("bin"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(r.stage.Path("bin", script), text, 0o755) //nolint:gosec // it is run
 }
 
 // dials is ready once address takes connections.

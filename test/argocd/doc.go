@@ -1,0 +1,2 @@
+// Package argocd tests the plugin inside real Argo CD, both majors.
+package argocd
