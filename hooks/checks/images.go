@@ -10,6 +10,7 @@ import (
 
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/check"
+	"github.com/syncgate/syncgate/hooks/checks/image"
 	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/gate"
 )
@@ -30,7 +31,7 @@ func newImages(spec gate.ImagesCheck) (check.Check, error) {
 	case strings.TrimSpace(spec.Selector) == "":
 		return nil, errors.New("selector: expected a label selector of the workload's pods, found nothing")
 	case strings.TrimSpace(spec.Image) == "":
-		return nil, errors.New(`image: expected the reference, such as "${values.image.repository + ':' + values.image.tag}", found nothing`)
+		return nil, errors.New(`image: expected the reference, such as "${values.image.Repository + ':' + values.image.tag}", found nothing`)
 	}
 	if err := validSelector(spec.Selector); err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func newImages(spec gate.ImagesCheck) (check.Check, error) {
 		return nil, err
 	}
 	if !expr.HasExpressions(spec.Image) {
-		if _, err := parseImage(spec.Image); err != nil {
+		if _, err := image.Parse(spec.Image); err != nil {
 			return nil, fmt.Errorf("image: %w", err)
 		}
 	}
@@ -49,7 +50,7 @@ func newImages(spec gate.ImagesCheck) (check.Check, error) {
 // imagesQuestion is the check with everything filled in.
 type imagesQuestion struct {
 	namespace, selector, container string
-	want                           image
+	want                           image.Reference
 }
 
 func (c images) question(ctx context.Context, t check.Target) (imagesQuestion, error) {
@@ -71,7 +72,7 @@ func (c images) question(ctx context.Context, t check.Target) (imagesQuestion, e
 	if err != nil {
 		return q, err
 	}
-	if q.want, err = parseImage(ref); err != nil {
+	if q.want, err = image.Parse(ref); err != nil {
 		return q, fmt.Errorf("image %s: %w", c.spec.Image, err)
 	}
 	return q, nil
@@ -161,15 +162,15 @@ func (q imagesQuestion) pick(p *corev1.Pod) (*corev1.Container, error) {
 // the pods say: that of a pod whose kubelet names the expected reference
 // itself. A runtime may name one image by another tag it has.
 func (q imagesQuestion) provenDigest(pods []imagePod) string {
-	if q.want.digest != "" {
-		return q.want.digest
+	if q.want.Digest != "" {
+		return q.want.Digest
 	}
 	for _, p := range pods {
 		if p.status == nil {
 			continue
 		}
-		got, err := parseImage(p.status.Image)
-		if repo, digest := imageIDDigest(p.status.ImageID); err == nil && got.same(q.want) && repo == q.want.repository {
+		got, err := image.Parse(p.status.Image)
+		if repo, digest := image.FromID(p.status.ImageID); err == nil && got.Same(q.want) && repo == q.want.Repository {
 			return digest
 		}
 	}
@@ -178,18 +179,18 @@ func (q imagesQuestion) provenDigest(pods []imagePod) string {
 
 // differs says why a pod does not run the expected image, "" if it does.
 func (q imagesQuestion) differs(p imagePod, proven string) string {
-	asked, err := parseImage(p.asked)
+	asked, err := image.Parse(p.asked)
 	if err != nil {
 		return fmt.Sprintf("asks for %.200q, which is no image reference", p.asked)
 	}
-	if !asked.same(q.want) {
+	if !asked.Same(q.want) {
 		return "asks for " + asked.String()
 	}
 	if p.status == nil || (p.status.ImageID == "" && p.status.State.Running == nil) {
 		return "asks for it, but the container has not started"
 	}
-	repo, digest := imageIDDigest(p.status.ImageID)
-	if proven != "" && digest == proven && repo == q.want.repository {
+	repo, digest := image.FromID(p.status.ImageID)
+	if proven != "" && digest == proven && repo == q.want.Repository {
 		return ""
 	}
 	if p.status.State.Running == nil {
@@ -203,25 +204,25 @@ func (q imagesQuestion) differs(p imagePod, proven string) string {
 
 // reported reports whether what the kubelet says of a container whose spec
 // asks for the expected image agrees with it, where no digest proves it.
-func (q imagesQuestion) reported(name string, asked image, repo, digest string) bool {
-	got, err := parseImage(name)
+func (q imagesQuestion) reported(name string, asked image.Reference, repo, digest string) bool {
+	got, err := image.Parse(name)
 	// A runtime may name an image by its own hash of it.
 	if err != nil || strings.HasPrefix(name, "sha256:") {
 		if digest != "" {
-			return q.want.digest == "" && repo == q.want.repository
+			return q.want.Digest == "" && repo == q.want.Repository
 		}
-		return asked.digest == q.want.digest
+		return asked.Digest == q.want.Digest
 	}
-	if !got.same(q.want) {
+	if !got.Same(q.want) {
 		return false
 	}
-	switch q.want.digest {
-	case "", got.digest:
+	switch q.want.Digest {
+	case "", got.Digest:
 		return true
 	}
 	// The digest is expected, and neither name nor imageID tells it: what was
 	// asked for by digest was fetched by digest.
-	return digest == "" && asked.digest == q.want.digest
+	return digest == "" && asked.Digest == q.want.Digest
 }
 
 // summary is the evidence of a pass: how many pods run which digest.
@@ -231,7 +232,7 @@ func (q imagesQuestion) summary(pods []imagePod) []hooks.Evidence {
 	for _, p := range pods {
 		id := "an image whose digest the kubelet does not report"
 		if p.status != nil {
-			if _, digest := imageIDDigest(p.status.ImageID); digest != "" {
+			if _, digest := image.FromID(p.status.ImageID); digest != "" {
 				id = digest
 			}
 		}

@@ -1,14 +1,12 @@
 package checks_test
 
 import (
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/syncgate/syncgate/hooks"
-	"github.com/syncgate/syncgate/hooks/checks"
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
@@ -16,84 +14,6 @@ const (
 	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
-
-func TestNormalizeImage(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"nginx":                                 "docker.io/library/nginx:latest",
-		"nginx:1.27":                            "docker.io/library/nginx:1.27",
-		"index.docker.io/nginx:1":               "docker.io/library/nginx:1",
-		"docker.io/mattermost/app:11.6.1":       "docker.io/mattermost/app:11.6.1",
-		"mattermost/app:11.6.1":                 "docker.io/mattermost/app:11.6.1",
-		"localhost/app:1":                       "localhost/app:1",
-		"registry.example.com:5000/a/b/c:1":     "registry.example.com:5000/a/b/c:1",
-		"registry.example.com:5000/app":         "registry.example.com:5000/app:latest",
-		"mattermost/app@" + digestA:             "docker.io/mattermost/app@" + digestA,
-		"mattermost/app:11.6.1@" + digestA:      "docker.io/mattermost/app:11.6.1@" + digestA,
-		"mattermost/app:" + digestA:             "docker.io/mattermost/app@" + digestA,
-		" mattermost/app:1 ":                    "docker.io/mattermost/app:1",
-		"":                                      "",
-		"Upper/Case:1":                          "",
-		"a:b:c":                                 "",
-		"a@sha256:short":                        "",
-		"a b":                                   "",
-		"https://a/b:1":                         "",
-		strings.Repeat("a", 2000):               "",
-		strings.Repeat("0123456789abcdef", 4):   "",
-		"a:" + strings.Repeat("t", 129):         "",
-		"registry.example.com:5000/a:1@md5:abc": "",
-	} {
-		got, err := checks.NormalizeImage(in)
-		if (err != nil) != (want == "") || (err == nil && got != want) {
-			t.Errorf("%q: expected %q, found %q, %v", in, want, got, err)
-		}
-	}
-}
-
-func TestSameImage(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		a, b string
-		want bool
-	}{
-		{"a:1", "docker.io/library/a:1", true},
-		{"a:1", "a:2", false},
-		{"a:1", "b:1", false},
-		{"a", "a:latest", true},
-		{"a@" + digestA, "a:1@" + digestA, true},
-		{"a:1@" + digestA, "a:2@" + digestA, true},
-		{"a:1@" + digestA, "a:1@" + digestB, false},
-		{"a:1@" + digestA, "a:1", true},
-		{"a@" + digestA, "a:1", false},
-		{"a@" + digestA, "a", false},
-	} {
-		if got := checks.SameImage(c.a, c.b); got != c.want {
-			t.Errorf("%s and %s: expected %v", c.a, c.b, c.want)
-		}
-		if got := checks.SameImage(c.b, c.a); got != c.want {
-			t.Errorf("%s and %s: expected %v", c.b, c.a, c.want)
-		}
-	}
-}
-
-func FuzzNormalizeImage(f *testing.F) {
-	for _, s := range []string{"nginx", "a/b:1", "a:" + digestA, "a:1@" + digestA, "localhost:5000/a", "é", "a@b@c", "::"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		full, err := checks.NormalizeImage(s)
-		if err != nil {
-			return
-		}
-		again, err := checks.NormalizeImage(full)
-		if err != nil || again != full {
-			t.Fatalf("%q became %q, and that %q, %v", s, full, again, err)
-		}
-		if !checks.SameImage(s, full) {
-			t.Fatalf("%q is not the same as its full form %q", s, full)
-		}
-	})
-}
 
 const mm = "mattermost/mattermost-enterprise-edition"
 
