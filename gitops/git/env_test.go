@@ -98,3 +98,28 @@ func TestTokenFile(t *testing.T) {
 		}
 	}
 }
+
+// A server without partial clones, or that gives advertised commits alone in
+// the old protocol, serves all the same: it only sends more.
+func TestServerWithoutFilters(t *testing.T) {
+	src := newSource(t)
+	one := src.Commit("one", map[string]string{"a.yaml": "1", "d/b.yaml": "x"})
+	two := src.Commit("two", map[string]string{"a.yaml": "2"})
+	src.Bare("config", "uploadpack.allowFilter", "false")
+	src.Bare("config", "uploadpack.allowAnySHA1InWant", "false")
+	repo := open(t, src)
+	for sha, want := range map[string]string{one: "1", two: "2"} {
+		if got := readFile(t, repo, sha, "a.yaml"); got != want {
+			t.Errorf("a.yaml = %q, want %q", got, want)
+		}
+		if got := readFile(t, repo, sha, "d/b.yaml"); got != "x" {
+			t.Errorf("d/b.yaml = %q", got)
+		}
+	}
+	if yes, err := repo.IsAncestor(t.Context(), one, two); err != nil || !yes {
+		t.Errorf("IsAncestor = %v, %v", yes, err)
+	}
+	if yes, err := repo.IsAncestor(t.Context(), two, one); err != nil || yes {
+		t.Errorf("IsAncestor the other way = %v, %v", yes, err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -58,11 +59,12 @@ func (r *repository) kind(sha string) string {
 }
 
 func (r *repository) defaultBranch() string {
-	out, err := r.git(nil, nil, "symbolic-ref", "--short", "HEAD")
-	if err != nil {
+	b, err := os.ReadFile(filepath.Join(r.dir, "HEAD"))
+	name, ok := strings.CutPrefix(strings.TrimSpace(string(b)), "ref: refs/heads/")
+	if err != nil || !ok {
 		return "main"
 	}
-	return strings.TrimSpace(out)
+	return name
 }
 
 // setRef points a reference at an object; empty old means that it is new.

@@ -51,8 +51,10 @@ const (
 	onPlain      kind = "plain"
 )
 
+// newWorld makes a world of its own, and lets the test run beside others.
 func newWorld(t *testing.T, k kind) *world {
 	t.Helper()
+	t.Parallel()
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "acme"), 0o755); err != nil {
 		t.Fatal(err)
