@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"helm.sh/helm/v3/pkg/chartutil"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -329,6 +330,32 @@ func configured(t *testing.T, env []corev1.EnvVar) {
 	c := inject.Config{Image: vars["SYNCGATE_HOOK_IMAGE"], Server: vars["SYNCGATE_SERVER_URL"]}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNativePlugin asks for the sidecar that is a plugin server itself.
+func TestNativePlugin(t *testing.T) {
+	values, err := chartutil.ReadValuesFile("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values["plugin"].(map[string]any)["native"] = true
+	r, err := renderValues(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cm := find(t, r, func(c *corev1.ConfigMap) bool { return strings.HasSuffix(c.Name, "-plugin") })
+	var patch appsv1.Deployment
+	if err := yaml.UnmarshalStrict([]byte(cm.Data["repo-server-patch.yaml"]), &patch); err != nil {
+		t.Fatal(err)
+	}
+	c := patch.Spec.Template.Spec.Containers[0]
+	if len(c.Command) != 0 || !slices.Equal(c.Args, []string{"cmp", "serve"}) {
+		t.Errorf("expected the image's program with cmp serve, found %v %v", c.Command, c.Args)
+	}
+	restricted(t, patch.Spec.Template.Spec)
+	if !mounted(c, "/home/argocd/cmp-server/plugins/syncgate.sock") || mounted(c, "/var/run/argocd/argocd-cmp-server") {
+		t.Errorf("expected the folder of sockets and none of Argo CD's programs, found %v", c.VolumeMounts)
 	}
 }
 

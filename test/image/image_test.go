@@ -15,7 +15,7 @@ const repository = "../.."
 
 func TestBuildStage(t *testing.T) {
 	if testing.Short() {
-		t.Skip("links both programs")
+		t.Skip("links every program")
 	}
 	stages, err := readStages(filepath.Join(repository, "Dockerfile"))
 	if err != nil {
