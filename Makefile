@@ -33,7 +33,7 @@ demo: build ## Tell the whole story on two real API servers; KEEP=1 leaves it ru
 test: ## Vet and test everything; SHORT=1 leaves out what needs real servers
 	$(STATIC) go vet ./...
 ifeq ($(filter-out 0,$(SHORT)),)
-	@$(TOOL) etcd kube-apiserver helm minio >/dev/null
+	@$(TOOL) etcd kube-apiserver helm minio argocd2 argocd3 >/dev/null
 endif
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) $(if $(filter-out 0,$(SHORT)),-short) -timeout 20m $(TESTFLAGS) ./...

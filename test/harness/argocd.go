@@ -11,11 +11,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"github.com/syncgate/syncgate/test/tools"
 )
 
-// RepoServer is Argo CD's repo-server, of either major, with a Redis of its
-// own. It speaks gRPC without TLS.
+// RepoServer is Argo CD's repo-server, of either major, with a cache of its
+// own that speaks Redis's protocol. It speaks gRPC without TLS.
 type RepoServer struct {
 	// Address is host:port.
 	Address string
@@ -23,11 +25,11 @@ type RepoServer struct {
 	Plugins string
 	Process *Process
 
+	cache *miniredis.Miniredis
 	stage *Stage
 }
 
-// StartRepoServer starts the repo-server of Argo CD 2 or 3. Redis comes from
-// the system: package redis-server.
+// StartRepoServer starts the repo-server of Argo CD 2 or 3.
 func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer, error) {
 	tool := fmt.Sprintf("argocd%d", major)
 	opts = opts.or(tool)
@@ -35,34 +37,30 @@ func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer,
 	if err != nil {
 		return nil, err
 	}
-	redis, err := systemProgram("redis-server")
-	if err != nil {
-		return nil, err
-	}
 	stage, err := NewStage(opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &RepoServer{stage: stage, Plugins: stage.Path("plugins")}
-	err = WithPorts(3, func(ports []int) error { return r.start(ctx, major, path, redis, ports) })
+	cache, err := miniredis.Run()
 	if err != nil {
-		return nil, errors.Join(err, stage.Stop())
+		return nil, errors.Join(fmt.Errorf("start cache: %w", err), stage.Stop())
+	}
+	r := &RepoServer{stage: stage, cache: cache, Plugins: stage.Path("plugins")}
+	err = WithPorts(2, func(ports []int) error { return r.start(ctx, major, path, ports) })
+	if err != nil {
+		return nil, errors.Join(err, r.Stop())
 	}
 	return r, nil
 }
 
 // Stop stops it. It may be called again.
-func (r *RepoServer) Stop() error { return r.stage.Stop() }
+func (r *RepoServer) Stop() error {
+	err := r.stage.Stop()
+	r.cache.Close()
+	return err
+}
 
-func (r *RepoServer) start(ctx context.Context, major int, path, redis string, ports []int) error {
-	cache := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
-	if _, err := r.stage.Start(ctx, Command{
-		Name: "redis", Path: redis, Dir: r.stage.Dir,
-		Args:  []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(ports[0]), "--save", "", "--appendonly", "no"},
-		Ready: dials(cache),
-	}); err != nil {
-		return err
-	}
+func (r *RepoServer) start(ctx context.Context, major int, path string, ports []int) error {
 	env, err := r.environment()
 	if err != nil {
 		return err
@@ -76,12 +74,12 @@ func (r *RepoServer) start(ctx context.Context, major int, path, redis string, p
 	if major >= 3 {
 		flags = []string{"--client-ca-path="} // its default does not go with --disable-tls
 	}
-	r.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[1]))
+	r.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(ports[0]))
 	r.Process, err = r.stage.Start(ctx, Command{
 		Name: "repo-server", Path: path, Env: env, Dir: r.stage.Dir,
 		Args: append([]string{
-			"--disable-tls", "--redis", cache, "--address", "127.0.0.1", "--port", strconv.Itoa(ports[1]),
-			"--metrics-address", "127.0.0.1", "--metrics-port", strconv.Itoa(ports[2]), "--revision-cache-expiration", "5s",
+			"--disable-tls", "--redis", r.cache.Addr(), "--address", "127.0.0.1", "--port", strconv.Itoa(ports[0]),
+			"--metrics-address", "127.0.0.1", "--metrics-port", strconv.Itoa(ports[1]), "--revision-cache-expiration", "5s",
 		}, flags...),
 		Ready: dials(r.Address),
 	})
@@ -141,16 +139,4 @@ func dials(address string) func(ctx context.Context) error {
 		}
 		return conn.Close()
 	}
-}
-
-// systemProgram is a program that Debian's packages install, some of them
-// outside of a user's PATH.
-func systemProgram(name string) (string, error) {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("find %s: not on PATH; install it, on Debian with apt-get install %s", name, name)
 }
