@@ -86,7 +86,7 @@ func TestTokenFile(t *testing.T) {
 		t.Error("no file: no error")
 	}
 	for content, want := range map[string]string{
-		"abc\n": "abc", " x ": "x", "": "expected a token", "a\nb": "expected one line", strings.Repeat("x", 70<<10): "at most",
+		"abc\n": "abc", "\tx\n": "x", "": "expected a token", "a\nb": "expected one line", strings.Repeat("x", 70<<10): "at most",
 	} {
 		must(t, os.WriteFile(path, []byte(content), 0o600))
 		got, err := read(t.Context())
