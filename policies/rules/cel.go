@@ -171,20 +171,22 @@ func replaceWord(text, s string) string {
 		return strings.ReplaceAll(text, s, redacted)
 	}
 	var b strings.Builder
+	done := 0
 	for {
-		i := strings.Index(text, s)
+		i := strings.Index(text[done:], s)
 		if i < 0 {
-			return b.String() + text
+			return b.String() + text[done:]
 		}
-		before, _ := utf8.DecodeLastRuneInString(text[:i])
-		after, _ := utf8.DecodeRuneInString(text[i+len(s):])
-		b.WriteString(text[:i])
+		at, end := done+i, done+i+len(s)
+		before, _ := utf8.DecodeLastRuneInString(text[:at])
+		after, _ := utf8.DecodeRuneInString(text[end:])
+		b.WriteString(text[done:at])
 		if isWordRune(before) || isWordRune(after) {
 			b.WriteString(s)
 		} else {
 			b.WriteString(redacted)
 		}
-		text = text[i+len(s):]
+		done = end
 	}
 }
 

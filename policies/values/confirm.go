@@ -46,33 +46,37 @@ func confirm(data []byte, n *Node) error {
 // sameAs compares n with what Helm's reader read, and says where they first
 // differ. Helm turns numbers into float64 and keys into texts afterwards.
 func sameAs(n *Node, helm any, path string) (key string, at finding.Position, same bool) {
-	same = true
 	switch h := helm.(type) {
-	case nil:
-		same = n.Kind == Null
-	case bool:
-		same = n.Kind == Bool && h == (n.Num != 0)
-	case int:
-		same = sameNumber(n, float64(h))
-	case int64:
-		same = sameNumber(n, float64(h))
-	case uint64:
-		same = sameNumber(n, float64(h))
-	case float64:
-		same = sameNumber(n, h)
-	case string:
-		same = n.Kind == String && h == n.Text && utf8.ValidString(h)
 	case []any:
 		return sameList(n, h, path)
 	case map[any]any:
 		return sameMap(n, h, path)
+	}
+	if sameScalar(n, helm) {
+		return "", at, true
+	}
+	return path, n.Position(), false
+}
+
+func sameScalar(n *Node, helm any) bool {
+	switch h := helm.(type) {
+	case nil:
+		return n.Kind == Null
+	case bool:
+		return n.Kind == Bool && h == (n.Num != 0)
+	case int:
+		return sameNumber(n, float64(h))
+	case int64:
+		return sameNumber(n, float64(h))
+	case uint64:
+		return sameNumber(n, float64(h))
+	case float64:
+		return sameNumber(n, h)
+	case string:
+		return n.Kind == String && h == n.Text && utf8.ValidString(h)
 	default:
-		same = false
+		return false
 	}
-	if !same {
-		return path, n.Position(), false
-	}
-	return "", at, true
 }
 
 func sameNumber(n *Node, f float64) bool {
