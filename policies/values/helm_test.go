@@ -224,7 +224,7 @@ func quietHelm(tb testing.TB) {
 // SYNCGATE_MERGE_TIME=10m makes it run that long.
 func TestMergeIsHelms(t *testing.T) {
 	quietHelm(t)
-	dir, rounds, until := t.TempDir(), 3000, time.Time{}
+	dir, rounds, until := t.TempDir(), 1000, time.Time{}
 	if d, err := time.ParseDuration(os.Getenv("SYNCGATE_MERGE_TIME")); err == nil {
 		rounds, until = 1<<62, time.Now().Add(d)
 	}
