@@ -40,6 +40,8 @@ type question struct {
 	// costly is a check that proved a backup. It is not asked in every round:
 	// proving may mean reading the whole backup.
 	costly bool
+	// asked is how often it was asked before.
+	asked int
 }
 
 // round is one time of asking a Run's checks.
@@ -130,30 +132,27 @@ func (rd *round) askAll(ctx context.Context, save func(context.Context, int, hoo
 		q question
 		r hooks.Result
 	}
-	var (
-		group   errgroup.Group
-		answers = make(chan answered, len(rd.ask))
-		count   int
-	)
-	group.SetLimit(rd.e.opts.Limits.Checks)
-	// SetLimit makes Go block, so the asking runs beside the saving.
+	var chosen []question
 	for _, q := range rd.ask {
 		if which(q) {
-			count++
+			q.asked = rd.newest[q.name].Asked
+			chosen = append(chosen, q)
 		}
 	}
+	answers := make(chan answered, len(chosen))
+	// Go blocks at the limit, so the asking runs beside the saving.
 	go func() {
-		for _, q := range rd.ask {
-			if which(q) {
-				group.Go(func() error {
-					answers <- answered{q, rd.askOne(ctx, q)}
-					return nil
-				})
-			}
+		var group errgroup.Group
+		group.SetLimit(rd.e.opts.Limits.Checks)
+		for _, q := range chosen {
+			group.Go(func() error {
+				answers <- answered{q, rd.askOne(ctx, q)}
+				return nil
+			})
 		}
 	}()
 	var failed error
-	for range count {
+	for range chosen {
 		a := <-answers
 		if interrupted(ctx) {
 			continue // the process is ending: that is no answer
@@ -189,14 +188,13 @@ func (rd *round) askOne(ctx context.Context, q question) (res hooks.Result) {
 	limit := rd.e.opts.Limits.CheckTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within the limit of %s", limit))
 	defer cancel()
-	was := rd.newest[q.name]
 	defer func() {
 		if p := recover(); p != nil {
 			rd.e.log.ErrorContext(ctx, "check panicked", "run", rd.run.ID, "check", q.name,
 				"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			res = hooks.Result{Status: hooks.Unknown, Reason: "the check broke down, which is a mistake in Syncgate: the server's log has the details"}
 		}
-		res.Check, res.At, res.Asked = q.name, rd.e.now().UTC().Truncate(time.Microsecond), was.Asked+1
+		res.Check, res.At, res.Asked = q.name, rd.e.now().UTC().Truncate(time.Microsecond), q.asked+1
 		bound(&res)
 	}()
 	a, err := q.check.Evaluate(ctx, rd.target)
