@@ -173,6 +173,27 @@ func hasIPv6(t *testing.T) bool {
 	return true
 }
 
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"https://a.example.com/x", "https://a.example.com/y", true},
+		{"http://a.example.com/x", "https://a.example.com/x", true},
+		{"http://a.example.com:8080/x", "https://a.example.com/x", true},
+		{"https://a.example.com/x", "http://a.example.com/x", false},
+		{"https://a.example.com/x", "https://b.example.com/x", false},
+		{"https://a.example.com/x", "https://a.example.com:8443/x", false},
+		{"https://a.example.com/x", "https://a.example.com.evil.example/x", false},
+		{"https://a.example.com/x", "https://user:password@a.example.com/x", false},
+	} {
+		if got := checks.Follows(c.from, c.to); got != c.want {
+			t.Errorf("%s to %s: expected %v, found %v", c.from, c.to, c.want, got)
+		}
+	}
+}
+
 func TestPublic(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{

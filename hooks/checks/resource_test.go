@@ -139,6 +139,7 @@ func TestResourceFaults(t *testing.T) {
 		"refused":          {errors.New("connection refused"), expect(hooks.Unknown, "connection refused")},
 		"no longer served": {unserved, expect(hooks.Unknown)},
 		"no such object":   {apierrors.NewNotFound(gr, "mm"), expect(hooks.Pass)},
+		"no such resource": {apierrors.NewNotFound(gr, ""), expect(hooks.Unknown)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
