@@ -281,6 +281,7 @@ func TestRefusals(t *testing.T) {
 	unmerged := enginetest.Tree(gateSpec("1m"))
 	delete(unmerged, "eu.yaml")
 	w.Git.Commit("1", "a", unmerged)
+	w.Git.Stray("2", enginetest.Tree(""))
 	e, _ := w.Start(t)
 	for _, tt := range []struct {
 		name string
@@ -296,6 +297,7 @@ func TestRefusals(t *testing.T) {
 		{"check that cannot be made", func(c *hooks.Change) { c.Revision = enginetest.Rev("d") }, hooks.CodeInvalidChange, "strange"},
 		{"two gates of a name", func(c *hooks.Change) { c.Revision = enginetest.Rev("e") }, hooks.CodeInvalidChange, "sub/syncgate.yaml"},
 		{"values that are not there", func(c *hooks.Change) { c.Revision = enginetest.Rev("1") }, hooks.CodeInvalidChange, "eu.yaml"},
+		{"revision of a fork", func(c *hooks.Change) { c.Revision = enginetest.Rev("2") }, hooks.CodeInvalidChange, "expected a commit of branch main"},
 		{"gate that cannot be read", func(c *hooks.Change) { c.Revision = enginetest.Rev("f") }, hooks.CodeInvalidChange, "nonsense"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

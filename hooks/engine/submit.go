@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/syncgate/syncgate/gitops"
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/store"
 	"github.com/syncgate/syncgate/policies/gate"
@@ -69,6 +70,9 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 	if err != nil {
 		return plan{}, err
 	}
+	if err := onBranch(ctx, repo, s.gate, k.Revision); err != nil {
+		return plan{}, err
+	}
 	if _, err := s.gate.Cluster(k.Cluster); err != nil {
 		return plan{}, refuse(hooks.CodeInvalidChange, "correct the cluster's name in the Application, or add it to "+s.gate.File, "%v", err)
 	}
@@ -103,6 +107,35 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 		p.note = fmt.Sprintf("gate %s asks %d checks in %s: %s", k.Gate, len(names), k.Phase, list(names))
 	}
 	return p, nil
+}
+
+// onBranch refuses a revision that is on no branch which is synced. Forges give
+// the commits of forks, by SHA, as if they were the repository's own: their
+// Gate was reviewed by nobody and may ask for nothing.
+func onBranch(ctx context.Context, repo *Repository, g *gate.Gate, revision string) error {
+	branches := []string{repo.Branch}
+	if named := g.Spec.Revert.Branch; named != "" && named != repo.Branch {
+		branches = append(branches, named)
+	}
+	for _, branch := range branches {
+		head, err := repo.Git.Branch(ctx, branch)
+		if errors.Is(err, gitops.ErrNoBranch) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read branch %s of repository %s: %w", branch, repo.Name, err)
+		}
+		on, err := repo.Git.IsAncestor(ctx, revision, head)
+		if err != nil {
+			return fmt.Errorf("look for revision %.12s on branch %s of repository %s: %w", revision, branch, repo.Name, err)
+		}
+		if on {
+			return nil
+		}
+	}
+	return refuse(hooks.CodeInvalidChange,
+		"merge it into the branch that is synced; if the Application follows another branch, name that one in spec.revert.branch of the Gate or in the server's configuration",
+		"revision %.12s of repository %s: expected a commit of branch %s, found it on none of them", revision, repo.Name, strings.Join(branches, " or "))
 }
 
 // evaluable refuses what can never be evaluated at this revision: values that

@@ -150,12 +150,16 @@ type commit struct {
 	parent string
 }
 
-// Git is a gitops.Repository in memory.
+// Git is a gitops.Repository in memory, with one branch, main.
 type Git struct {
 	mu      sync.Mutex
 	commits map[string]commit
+	stray   map[string]bool
 	err     error
 }
+
+// head stands for the newest commit of main.
+const head = "main"
 
 // Commit adds a revision. parent is "" for the first.
 func (g *Git) Commit(rev, parent string, tree fs.FS) {
@@ -165,6 +169,17 @@ func (g *Git) Commit(rev, parent string, tree fs.FS) {
 		parent = Rev(parent)
 	}
 	g.commits[Rev(rev)] = commit{tree, parent}
+}
+
+// Stray adds a revision that no branch holds, as a forge serves those of forks.
+func (g *Git) Stray(rev string, tree fs.FS) {
+	g.Commit(rev, "", tree)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stray == nil {
+		g.stray = map[string]bool{}
+	}
+	g.stray[Rev(rev)] = true
 }
 
 // Break makes every call fail until it is called with nil.
@@ -189,7 +204,17 @@ func (g *Git) Tree(_ context.Context, revision string) (fs.FS, error) {
 }
 
 // Branch implements gitops.Repository.
-func (g *Git) Branch(context.Context, string) (string, error) { return "", gitops.ErrNoBranch }
+func (g *Git) Branch(_ context.Context, name string) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.err != nil:
+		return "", g.err
+	case name != head:
+		return "", gitops.ErrNoBranch
+	}
+	return head, nil
+}
 
 // IsAncestor implements gitops.Repository.
 func (g *Git) IsAncestor(_ context.Context, ancestor, revision string) (bool, error) {
@@ -197,6 +222,10 @@ func (g *Git) IsAncestor(_ context.Context, ancestor, revision string) (bool, er
 	defer g.mu.Unlock()
 	if g.err != nil {
 		return false, g.err
+	}
+	if revision == head {
+		_, ok := g.commits[ancestor]
+		return ok && !g.stray[ancestor], nil
 	}
 	for revision != "" {
 		if revision == ancestor {
