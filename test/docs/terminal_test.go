@@ -25,7 +25,7 @@ func TestTerminalPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := drift(t)
-	values := filepath.Join(dir, example, "clusters/us/values.yaml")
+	values := filepath.Join(dir, example, "clusters", "us", "values.yaml")
 	data, err := os.ReadFile(values)
 	if err != nil {
 		t.Fatal(err)
