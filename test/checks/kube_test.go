@@ -35,21 +35,22 @@ func TestNodes(t *testing.T) {
 		_, err = c.Kube.CoreV1().Nodes().UpdateStatus(t.Context(), n, metav1.UpdateOptions{})
 		noError(t, err)
 	}
-	for _, name := range []string{"node-a", "node-b"} {
+	a, b := c.ns+"-a", c.ns+"-b"
+	for _, name := range []string{a, b} {
 		c.apply(t, fmt.Sprintf("apiVersion: v1\nkind: Node\nmetadata: {name: %s, labels: {test: %s}}\n", name, c.ns))
 	}
-	ask(t, asker, in, hooks.Wait, "found 0 of 2", "node-a, node-b")
-	ready("node-a", corev1.ConditionTrue)
-	ready("node-b", corev1.ConditionUnknown)
-	ask(t, asker, in, hooks.Wait, "found 1 of 2", "look at node-b")
-	ready("node-b", corev1.ConditionTrue)
+	ask(t, asker, in, hooks.Wait, "found 0 of 2", a+", "+b)
+	ready(a, corev1.ConditionTrue)
+	ready(b, corev1.ConditionUnknown)
+	ask(t, asker, in, hooks.Wait, "found 1 of 2", "look at "+b)
+	ready(b, corev1.ConditionTrue)
 	ask(t, asker, in, hooks.Pass, "all 2 are Ready")
-	c.apply(t, fmt.Sprintf("apiVersion: v1\nkind: Node\nmetadata: {name: node-b, labels: {test: %s}}\nspec: {unschedulable: true}\n", c.ns))
-	a := ask(t, asker, in, hooks.Wait, "look at node-b")
-	if len(a.Evidence) != 1 || !strings.Contains(a.Evidence[0].Fact, "kubectl uncordon node-b") {
-		t.Errorf("expected evidence that node-b is cordoned, found %v", a.Evidence)
+	c.apply(t, fmt.Sprintf("apiVersion: v1\nkind: Node\nmetadata: {name: %s, labels: {test: %s}}\nspec: {unschedulable: true}\n", b, c.ns))
+	answer := ask(t, asker, in, hooks.Wait, "look at "+b)
+	if len(answer.Evidence) != 1 || !strings.Contains(answer.Evidence[0].Fact, "kubectl uncordon "+b) {
+		t.Errorf("expected evidence that %s is cordoned, found %v", b, answer.Evidence)
 	}
-	ask(t, made(t, gate.Check{Nodes: &gate.NodesCheck{Selector: selector, MinReady: 1}}), in, hooks.Pass, "not: node-b")
+	ask(t, made(t, gate.Check{Nodes: &gate.NodesCheck{Selector: selector, MinReady: 1}}), in, hooks.Pass, "not: "+b)
 }
 
 func TestPods(t *testing.T) {
@@ -270,22 +271,23 @@ func TestMattermostSettled(t *testing.T) {
 
 func TestResourceOfAKindThatIsNotThere(t *testing.T) {
 	c := start(t)
-	asker := made(t, gate.Check{Resource: &gate.ResourceCheck{APIVersion: "example.com/v1", Kind: "Gadget", Name: "one", Pass: "true", Absent: "Pass"}})
+	group := c.ns + ".example.com"
+	asker := made(t, gate.Check{Resource: &gate.ResourceCheck{APIVersion: group + "/v1", Kind: "Gadget", Name: "one", Pass: "true", Absent: "Pass"}})
 	in := c.target(t)
-	ask(t, asker, in, hooks.Unknown, "serves no example.com/v1")
-	c.apply(t, `
+	ask(t, asker, in, hooks.Unknown, "serves no "+group+"/v1")
+	c.apply(t, strings.ReplaceAll(`
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
-metadata: {name: gadgets.example.com}
+metadata: {name: gadgets.GROUP}
 spec:
-  group: example.com
+  group: GROUP
   scope: Cluster
   names: {kind: Gadget, plural: gadgets, singular: gadget, listKind: GadgetList}
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
-`)
+`, "GROUP", group))
 	admin := c.targetAs(t, c.Config)
 	ask(t, asker, admin, hooks.Pass, "there is none")
-	ask(t, asker, in, hooks.Unknown, `resource "gadgets.example.com"`, "ClusterRole")
+	ask(t, asker, in, hooks.Unknown, `resource "gadgets.`+group+`"`, "ClusterRole")
 }
 
 // A server without rights says for each check what to grant.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,8 +37,12 @@ func noError(t *testing.T, err error) {
 	}
 }
 
-// install is done once in the control plane that all tests share.
-var install sync.Once
+var (
+	// install is done once in the control plane that all tests share.
+	install sync.Once
+	// starts tells the namespaces of tests that are run more than once apart.
+	starts atomic.Int32
+)
 
 // cluster is the shared control plane and a namespace of the test's own.
 type cluster struct {
@@ -59,7 +64,7 @@ func start(t *testing.T) cluster {
 			noError(t, cp.ApplyYAML(t.Context(), data, harness.ApplyOptions{}))
 		}
 	})
-	ns := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	ns := fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), starts.Add(1))
 	noError(t, cp.Namespace(t.Context(), ns))
 	token, err := cp.Token(t.Context(), "checks-system", "reader", "", 0)
 	noError(t, err)

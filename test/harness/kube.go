@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
 )
@@ -142,7 +143,8 @@ func (cp *ControlPlane) clientFor(obj *unstructured.Unstructured, namespace stri
 	return cp.Dynamic.Resource(mapping.Resource).Namespace(namespace), nil
 }
 
-// awaitEstablished waits until a CustomResourceDefinition's kind is served.
+// awaitEstablished waits until a CustomResourceDefinition's kind is served and
+// can be discovered, which comes some time after its condition Established.
 func (cp *ControlPlane) awaitEstablished(ctx context.Context, client dynamic.ResourceInterface, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -158,11 +160,37 @@ func (cp *ControlPlane) awaitEstablished(ctx context.Context, client dynamic.Res
 		for _, c := range conds {
 			m, _ := c.(map[string]any)
 			if m["type"] == "Established" && m["status"] == "True" {
-				return nil
+				return cp.discovered(crd)
 			}
 		}
 		return fmt.Errorf("CustomResourceDefinition %s: expected condition Established, found %v", name, conds)
 	})
+}
+
+// discovered is nil once every served version of the kind is found, by both
+// ways in which clients look: all groups at once, and one group version.
+func (cp *ControlPlane) discovered(crd *unstructured.Unstructured) error {
+	group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	if err != nil {
+		return err
+	}
+	cp.Mapper.Reset()
+	for _, v := range versions {
+		m, _ := v.(map[string]any)
+		version, _ := m["name"].(string)
+		if m["served"] != true {
+			continue
+		}
+		if _, err := cp.Mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind}, version); err != nil {
+			return err
+		}
+		if _, err := cp.Kube.Discovery().ServerResourcesForGroupVersion(group + "/" + version); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Eventually asks until the answer is nil or the context ends; the error then
