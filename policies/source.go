@@ -72,11 +72,26 @@ func (s *source) target(cluster int) string {
 // cluster reads and merges the values of a cluster: with the chart's, and the
 // values files alone. The nodes are shared and must not be changed.
 func (s *source) cluster(i int) (merged, user *values.Node, err error) {
-	layers := make([]*values.Node, 0, 4)
+	merged, user, _, err = s.merge(i)
+	return merged, user, err
+}
+
+// layers reads and merges the values of a cluster: what they came to, the
+// defaults of the chart and its subcharts, and the values files in order.
+func (s *source) layers(i int) (merged *values.Node, defaults []values.Layer, files []*values.Node, err error) {
+	merged, user, files, err := s.merge(i)
+	if err == nil && s.chart != nil {
+		defaults, err = s.chart.Layers(user)
+	}
+	return merged, defaults, files, err
+}
+
+func (s *source) merge(i int) (merged, user *values.Node, layers []*values.Node, err error) {
+	layers = make([]*values.Node, 0, 4)
 	for _, name := range s.files[i] {
 		n, err := s.file(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		layers = append(layers, n)
 	}
@@ -84,13 +99,13 @@ func (s *source) cluster(i int) (merged, user *values.Node, err error) {
 	merged = user
 	if s.chart != nil {
 		if merged, err = s.chart.Merge(user); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	if len(layers) > 1 || s.chart != nil {
 		err = merged.CheckSize(s.limits)
 	}
-	return merged, user, err
+	return merged, user, layers, err
 }
 
 // file parses a values file, or waits for whoever is at it.

@@ -73,6 +73,7 @@ passed), 2 could not tell (bad usage, unreadable, malformed, a limit hit).`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newValidateCommand(&log),
+		newExplainCommand(&log),
 		newSchemaCommand(),
 		newCmpCommand(),
 		newHookCommand(),

@@ -199,3 +199,19 @@ func matchStars(texts []string, s string) bool {
 	}
 	return true
 }
+
+// Leads reports whether the glob may name a path below this one.
+func (g Glob) Leads(path []string) bool {
+	for i, s := range path {
+		if i >= len(g.segments) {
+			return false
+		}
+		if g.segments[i] == "**" {
+			return true
+		}
+		if !matchSegment(g.segments[i], s) {
+			return false
+		}
+	}
+	return len(path) < len(g.segments)
+}

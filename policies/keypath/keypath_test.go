@@ -77,3 +77,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestLeads(t *testing.T) {
+	item := keypath.Item
+	tests := []struct {
+		glob string
+		path []string
+		want bool
+	}{
+		{"a.b.c", []string{"a"}, true},
+		{"a.b.c", []string{"a", "b"}, true},
+		{"a.b.c", []string{"a", "b", "c"}, false},
+		{"a.b.c", []string{"x"}, false},
+		{"**.c", []string{"x", "y", "z"}, true},
+		{"a.**", []string{"a"}, true},
+		{"a.**", []string{"b"}, false},
+		{"a.*.c", []string{"a", "b"}, true},
+		{"a", []string{"a", "b"}, false},
+		{"env[name=A].value", []string{"env", item("name", "A")}, true},
+		{"env[name=A].value", []string{"env", item("name", "B")}, false},
+	}
+	for _, tt := range tests {
+		glob, err := keypath.Parse(tt.glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := glob.Leads(tt.path); got != tt.want {
+			t.Errorf("%s of %v: %v, want %v", tt.glob, tt.path, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/report"
+)
+
+// newExplainCommand is "syncgate explain".
+func newExplainCommand(log *logOptions) *cobra.Command {
+	var opts validateOptions
+	cmd := &cobra.Command{
+		Use:   "explain KEY [PATH]",
+		Short: "Say where a cluster's value at a key path comes from",
+		Long: `Say for every cluster of the Gates under PATH, by default the current folder,
+what its merged values hold at KEY, and which layers set it, the weakest first:
+defaults of subcharts, defaults of the chart, then each values file in order,
+with file, line and column, and which of them won. Clusters that come to the
+same value by the same layers are told together.
+
+KEY is a key path as in a Gate: ingress.host, env[name=LOG_LEVEL].value, and
+with stars for what is not known: **.version. Values under secret-like keys are
+redacted.
+
+Exit codes: 0 a cluster holds a value there, 1 none does (the nearest key paths
+are named), 2 could not tell (unreadable, malformed, a limit hit, no Gate
+found).`,
+		Example: `  syncgate explain mattermostCR.spec.version
+  syncgate explain 'env[name=LOG_LEVEL].value' apps/web
+  syncgate explain '**.image.tag' --gate web --output json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{fmt.Errorf("expected KEY and at most one PATH, found %d arguments", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runExplain(cmd, args, &opts, log) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&opts.output, "output", "o", report.ExplanationFormats()[0], "one of "+strings.Join(report.ExplanationFormats(), ", "))
+	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
+	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above PATH with .git, else the current folder)")
+	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
+	return cmd
+}
+
+func runExplain(cmd *cobra.Command, args []string, opts *validateOptions, log *logOptions) error {
+	logger, err := log.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	key, err := keypath.Parse(args[0])
+	switch {
+	case err != nil:
+		return usageError{fmt.Errorf("KEY: %w", err)}
+	case !slices.Contains(report.ExplanationFormats(), opts.output):
+		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.ExplanationFormats(), ", "), opts.output)}
+	case opts.workers < 0:
+		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
+	}
+	repo, paths, err := openRepository(opts.root, args[1:])
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
+	e := report.Explain(cmd.Context(), repo.FS(), key, report.Options{
+		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
+		Policies: policies.Options{Workers: opts.workers},
+	})
+	logger.Info("looked at gates", "gates", len(e.Gates), "answer", e.Answer())
+	e.Style = style(cmd.OutOrStdout())
+	if err := report.WriteExplanation(cmd.OutOrStdout(), opts.output, e); err != nil {
+		return err
+	}
+	switch e.Answer() {
+	case report.Found:
+		return nil
+	case report.Unset:
+		return exitError{exitNo}
+	default:
+		return exitError{exitUnknown}
+	}
+}
