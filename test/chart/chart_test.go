@@ -365,7 +365,7 @@ func TestSchemaRefuses(t *testing.T) {
 		values string
 		want   string
 	}{
-		{"misspelled key", "persistense: {enabled: false}", "persistense"},
+		{"unknown key", "persist: {enabled: false}", "persist"},
 		{"secret in the values", "env: [{name: TOKEN, value: abc}]", "/env/0"},
 		{"two pods on one file", "persistence: {accessModes: [ReadWriteMany]}", "accessModes"},
 		{"taking snapshots it may not see", "rbac: {snapshots: {take: true, read: false}}", "snapshots"},

@@ -52,7 +52,7 @@ func page(t *testing.T, name string) string {
 
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	fenced  = regexp.MustCompile("(?ms:^ *```([a-z]*)\n(.*?)^ *```$)")
+	fenced  = regexp.MustCompile("(?s)(?:^|\n) *```([a-z]*)\n(.*?)\n *```")
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	unword  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
