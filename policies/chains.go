@@ -78,11 +78,11 @@ func (f *pathFold) add(cluster string, number int, s rules.Spot, layers []layer)
 		f.index[key] = i
 		f.chains = append(f.chains, c)
 	}
-	c = f.chains[i]
-	for j := range c.Steps {
-		c.Steps[j].Places = append(c.Steps[j].Places, finding.Place{Cluster: cluster, Position: positions[j]})
+	to := &f.chains[i]
+	for j := range to.Steps {
+		to.Steps[j].Places = append(to.Steps[j].Places, finding.Place{Cluster: cluster, Position: positions[j]})
 	}
-	f.chains[i].Clusters = append(c.Clusters, cluster)
+	to.Clusters = append(to.Clusters, cluster)
 }
 
 // chainOf is the chain of one cluster, where its steps stand, and a key that
