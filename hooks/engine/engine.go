@@ -241,7 +241,7 @@ func (e *Engine) AuditLog(ctx context.Context, limit int) ([]store.AuditEntry, e
 // Ready reports whether the engine can take a Change: its database answers.
 func (e *Engine) Ready(ctx context.Context) error { return e.store.Ping(ctx) }
 
-// Refused says that a Change cannot be evaluated, and that asking again will
+// RefusedError says that a Change cannot be evaluated, and that asking again will
 // not change it. Any other error may pass.
 type RefusedError struct{ hooks.Problem }
 
