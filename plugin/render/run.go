@@ -59,7 +59,7 @@ func (r *runner) do(ctx context.Context, where string, f func() ([]Object, error
 		case <-ticks.C:
 			if now := heap(); now > before && now-before > r.limits.HeapBytes {
 				return nil, &LimitError{
-					Limit: "renderHeapBytes", Value: int64(r.limits.HeapBytes), Where: where, //nolint:gosec // a limit fits
+					Limit: "renderHeapBytes", Value: int64(r.limits.HeapBytes), Where: where,
 					Remedy: "look for a template that repeats itself or builds a very long list",
 				}
 			}
