@@ -70,7 +70,7 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 	if err != nil {
 		return plan{}, err
 	}
-	if err := onBranch(ctx, repo, s.gate, k.Revision); err != nil {
+	if err := onBranch(ctx, repo, k.Revision); err != nil {
 		return plan{}, err
 	}
 	if _, err := s.gate.Cluster(k.Cluster); err != nil {
@@ -109,33 +109,29 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 	return p, nil
 }
 
-// onBranch refuses a revision that is on no branch which is synced. Forges give
-// the commits of forks, by SHA, as if they were the repository's own: their
-// Gate was reviewed by nobody and may ask for nothing.
-func onBranch(ctx context.Context, repo *Repository, g *gate.Gate, revision string) error {
-	branches := []string{repo.Branch}
-	if named := g.Spec.Revert.Branch; named != "" && named != repo.Branch {
-		branches = append(branches, named)
+// onBranch refuses a revision that is not on the branch which is synced. Forges
+// give the commits of forks, by SHA, as if they were the repository's own:
+// their Gate was reviewed by nobody and may ask for nothing. For the same
+// reason it is not the Gate that says which branch that is.
+func onBranch(ctx context.Context, repo *Repository, revision string) error {
+	head, err := repo.Git.Branch(ctx, repo.Branch)
+	if errors.Is(err, gitops.ErrNoBranch) {
+		return refuse(hooks.CodeInvalidChange, "correct the repository's branch in the server's configuration",
+			"repository %s: expected its branch %s, found no such branch", repo.Name, repo.Branch)
 	}
-	for _, branch := range branches {
-		head, err := repo.Git.Branch(ctx, branch)
-		if errors.Is(err, gitops.ErrNoBranch) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read branch %s of repository %s: %w", branch, repo.Name, err)
-		}
-		on, err := repo.Git.IsAncestor(ctx, revision, head)
-		if err != nil {
-			return fmt.Errorf("look for revision %.12s on branch %s of repository %s: %w", revision, branch, repo.Name, err)
-		}
-		if on {
-			return nil
-		}
+	if err != nil {
+		return fmt.Errorf("read branch %s of repository %s: %w", repo.Branch, repo.Name, err)
 	}
-	return refuse(hooks.CodeInvalidChange,
-		"merge it into the branch that is synced; if the Application follows another branch, name that one in spec.revert.branch of the Gate or in the server's configuration",
-		"revision %.12s of repository %s: expected a commit of branch %s, found it on none of them", revision, repo.Name, strings.Join(branches, " or "))
+	on, err := repo.Git.IsAncestor(ctx, revision, head)
+	if err != nil {
+		return fmt.Errorf("look for revision %.12s on branch %s of repository %s: %w", revision, repo.Branch, repo.Name, err)
+	}
+	if !on {
+		return refuse(hooks.CodeInvalidChange,
+			"merge it into that branch; if Applications follow another one, name that as the repository's branch in the server's configuration",
+			"revision %.12s of repository %s: expected a commit of branch %s, found it elsewhere", revision, repo.Name, repo.Branch)
+	}
+	return nil
 }
 
 // evaluable refuses what can never be evaluated at this revision: values that
