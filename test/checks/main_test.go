@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -63,12 +64,31 @@ func start(t *testing.T) cluster {
 			noError(t, err)
 			noError(t, cp.ApplyYAML(t.Context(), data, harness.ApplyOptions{}))
 		}
+		awaitRight(t, cp, "checks-system", "reader", authorizationv1.ResourceAttributes{Verb: "list", Resource: "nodes"})
 	})
 	ns := fmt.Sprintf("%s-%d", strings.ToLower(t.Name()), starts.Add(1))
 	noError(t, cp.Namespace(t.Context(), ns))
 	token, err := cp.Token(t.Context(), "checks-system", "reader", "", 0)
 	noError(t, err)
 	return cluster{ControlPlane: cp, ns: ns, reader: as(cp.Config, token)}
+}
+
+// awaitRight waits until a ServiceAccount may do what a role lets it do: the
+// API server hears of roles in its own time.
+func awaitRight(t *testing.T, cp *harness.ControlPlane, namespace, account string, right authorizationv1.ResourceAttributes) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	user := "system:serviceaccount:" + namespace + ":" + account
+	noError(t, harness.Eventually(ctx, func(ctx context.Context) error {
+		review, err := cp.Kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &right},
+		}, metav1.CreateOptions{})
+		if err == nil && !review.Status.Allowed {
+			err = fmt.Errorf("%s may not %s %s yet", user, right.Verb, right.Resource)
+		}
+		return err
+	}))
 }
 
 // as is access to the same API server by another token.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -278,6 +279,7 @@ subjects: [{kind: ServiceAccount, name: looker, namespace: `+c.ns+`}]
 	token, err := c.Token(t.Context(), c.ns, "looker", "", 0)
 	noError(t, err)
 	in := c.targetAs(t, as(c.Config, token))
+	awaitRight(t, c.ControlPlane, c.ns, "looker", authorizationv1.ResourceAttributes{Namespace: c.ns, Verb: "get", Resource: "persistentvolumeclaims"})
 	ask(t, made(t, backupOf("csi", "data")), in, hooks.Unknown, `"get, create"`, "volumesnapshots.snapshot.storage.k8s.io", "namespace "+c.ns)
 	if n := len(c.snapshots(t)); n != 0 {
 		t.Fatalf("expected no snapshot, found %d", n)
