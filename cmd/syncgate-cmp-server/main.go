@@ -27,7 +27,7 @@ const (
 )
 
 // version is set by the linker.
-var version = "devel" //nolint:gochecknoglobals // the linker sets no constant
+var version = "devel"
 
 // defaultPlugins is where the repo-server looks for plugin sockets.
 const defaultPlugins = "/home/argocd/cmp-server/plugins"
@@ -44,7 +44,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	cmd := newCommand()
+	cmd := newCommand() //nolint:contextcheck // cobra hands ctx to RunE
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -55,11 +55,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
+// serveOptions are the flags.
+type serveOptions struct {
+	dir, name, tag, level string
+	concurrency           int
+}
+
 func newCommand() *cobra.Command {
-	var (
-		dir, name, tag, level string
-		concurrency           int
-	)
+	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "syncgate-cmp-server",
 		Short: "Serve the Argo CD config-management plugin",
@@ -78,30 +81,35 @@ Exit codes: 0 ended when asked, 2 could not start or broke.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			hooks, err := inject.FromEnv(os.Getenv)
-			if err != nil {
-				return err
-			}
-			var at slog.Level
-			if err := at.UnmarshalText([]byte(level)); err != nil {
-				return fmt.Errorf("read --log-level: expected debug, info, warn or error, found %q", level)
-			}
-			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: at}))
-			service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, Concurrency: concurrency, Log: log})
-			if err != nil {
-				return err
-			}
-			if os.Getenv("GOMEMLIMIT") == "" {
-				debug.SetMemoryLimit(memoryGoal)
-			}
-			return cmpserver.Serve(cmd.Context(), filepath.Join(dir, cmpserver.SocketName(name, tag)), service)
+			return serve(cmd.Context(), o, cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&dir, "plugins-dir", defaultPlugins, "the folder of the repo-server's plugin sockets")
-	f.StringVar(&name, "name", "syncgate", "the plugin's name")
-	f.StringVar(&tag, "plugin-version", "", "the plugin's version; empty for none")
-	f.StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	f.IntVar(&concurrency, "concurrency", 0, "how many requests are worked on at once (default 8)")
+	f.StringVar(&o.dir, "plugins-dir", defaultPlugins, "the folder of the repo-server's plugin sockets")
+	f.StringVar(&o.name, "name", "syncgate", "the plugin's name")
+	f.StringVar(&o.tag, "plugin-version", "", "the plugin's version; empty for none")
+	f.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
+	f.IntVar(&o.concurrency, "concurrency", 0, "how many requests are worked on at once (default 8)")
 	return cmd
+}
+
+// serve answers on the socket until ctx ends.
+func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
+	hooks, err := inject.FromEnv(os.Getenv)
+	if err != nil {
+		return err
+	}
+	var at slog.Level
+	if err := at.UnmarshalText([]byte(o.level)); err != nil {
+		return fmt.Errorf("read --log-level: expected debug, info, warn or error, found %q", o.level)
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: at}))
+	service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, Concurrency: o.concurrency, Log: log})
+	if err != nil {
+		return err
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
+	return cmpserver.Serve(ctx, filepath.Join(o.dir, cmpserver.SocketName(o.name, o.tag)), service)
 }
