@@ -111,7 +111,10 @@ func (r *Repository) environ(ctx context.Context, c call) ([]string, error) {
 		"HOME="+r.dir, "XDG_CONFIG_HOME="+r.dir, "LC_ALL=C", "LANGUAGE=C",
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_ATTR_NOSYSTEM=1", "GIT_CONFIG_GLOBAL="+os.DevNull,
 		"GIT_TERMINAL_PROMPT=0", "GIT_ASKPASS=", "SSH_ASKPASS=", "GIT_OPTIONAL_LOCKS=0",
-		"GIT_CEILING_DIRECTORIES="+r.dir,
+		// A call without a store must not find the repository that the cache
+		// lies in, whose remote is another one. git heeds only a ceiling
+		// above the folder it starts in.
+		"GIT_CEILING_DIRECTORIES="+filepath.Dir(r.dir),
 	)
 	if c.store != nil {
 		env = append(env, "GIT_DIR="+c.store.path)
