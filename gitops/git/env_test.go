@@ -40,6 +40,27 @@ func TestNothingOfTheMachineCounts(t *testing.T) {
 	}
 }
 
+// A cache may lie inside a clone, whose own remote is another one.
+func TestCacheInsideAClone(t *testing.T) {
+	src := newSource(t)
+	sha := src.Commit("one", map[string]string{"a.yaml": "1"})
+	clone := t.TempDir()
+	must(t, os.Mkdir(filepath.Join(clone, ".git"), 0o755))
+	for name, text := range map[string]string{
+		"HEAD":   "ref: refs/heads/main\n",
+		"config": "[core]\n\trepositoryformatversion = 0\n[remote \"origin\"]\n\turl = /nowhere\n",
+	} {
+		must(t, os.WriteFile(filepath.Join(clone, ".git", name), []byte(text), 0o600))
+	}
+	for _, dir := range []string{"objects", "refs"} {
+		must(t, os.Mkdir(filepath.Join(clone, ".git", dir), 0o755))
+	}
+	repo := open(t, src, func(o *git.Options) { o.Dir = filepath.Join(clone, "cache") })
+	if got, err := repo.Branch(t.Context(), "main"); err != nil || got != sha {
+		t.Errorf("Branch: %q, %v, want %s", got, err, sha)
+	}
+}
+
 func TestFetchLimit(t *testing.T) {
 	src := newSource(t)
 	noise := make([]byte, 3<<20)
