@@ -16,8 +16,6 @@ import (
 
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
-	"github.com/syncgate/syncgate/policies/keypath"
-	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -129,66 +127,6 @@ func some(names []string) string {
 		return "clusters " + strings.Join(names, ", ")
 	}
 	return "cluster " + names[0]
-}
-
-// ruleOptions is what the Gate and its packs ask of the values.
-func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
-	o := rules.Options{Gate: g.Metadata.Name, GateFile: g.File}
-	for i, c := range g.Spec.Clusters {
-		o.Clusters = append(o.Clusters, c.Name)
-		o.Files = append(o.Files, src.target(i))
-	}
-	var err error
-	for _, p := range g.Spec.PerCluster {
-		if o.PerCluster, err = appendGlob(o.PerCluster, p.Path); err != nil {
-			return o, fmt.Errorf("read spec.perCluster of %s: %w", g.File, err)
-		}
-	}
-	for _, p := range g.Spec.Required {
-		if o.Required, err = appendGlob(o.Required, p); err != nil {
-			return o, fmt.Errorf("read spec.required of %s: %w", g.File, err)
-		}
-	}
-	for _, k := range g.Spec.ListKeys {
-		if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
-			return o, fmt.Errorf("read spec.listKeys of %s: %w", g.File, err)
-		}
-	}
-	for _, r := range g.Spec.Rules {
-		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message})
-	}
-	err = addPacks(&o, g)
-	return o, err
-}
-
-// addPacks adds what the Gate's packs know. The Gate's own list keys come
-// first, so that they win.
-func addPacks(o *rules.Options, g *gate.Gate) error {
-	for _, name := range g.Spec.Packs {
-		p, err := packs.Load(name)
-		if err != nil {
-			return fmt.Errorf("read spec.packs of %s: %w", g.File, err)
-		}
-		for _, k := range p.ListKeys {
-			if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
-				return fmt.Errorf("read pack %s: %w", name, err)
-			}
-		}
-		for _, r := range p.Rules {
-			o.Rules = append(o.Rules, rules.Rule{ID: name + "/" + r.Name, Expr: r.Expr, Message: r.Message})
-		}
-	}
-	return nil
-}
-
-func appendGlob(list []keypath.Glob, text string) ([]keypath.Glob, error) {
-	g, err := keypath.Parse(text)
-	return append(list, g), err
-}
-
-func appendListKey(list []rules.ListKey, path, key string) ([]rules.ListKey, error) {
-	g, err := keypath.Parse(path)
-	return append(list, rules.ListKey{Path: g, Key: key}), err
 }
 
 // Values are a cluster's values.

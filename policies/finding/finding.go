@@ -31,6 +31,9 @@ type Holding struct {
 	Value string `json:"value,omitempty"`
 	// Missing is true when the path is not set.
 	Missing bool `json:"missing,omitempty"`
+	// Right is true for the value of the Gate's reference cluster, against
+	// which the others are held.
+	Right bool `json:"right,omitempty"`
 	// Places say for each cluster, in the Gate's order, where the value comes
 	// from.
 	Places []Place `json:"places"`

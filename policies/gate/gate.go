@@ -45,6 +45,9 @@ type Spec struct {
 	Packs []string `json:"packs,omitempty"`
 	// Clusters are the places where the application runs, at least one.
 	Clusters []Cluster `json:"clusters" jsonschema:"required"`
+	// Reference is the cluster that is right where clusters differ. Default: the
+	// value that most clusters hold counts as the right one.
+	Reference string `json:"reference,omitempty"`
 	// PerCluster lists the key paths that may differ between clusters.
 	// Everything else must be identical.
 	PerCluster []PerCluster `json:"perCluster,omitempty"`
@@ -54,6 +57,12 @@ type Spec struct {
 	// Required are the key paths that every cluster must set to a value that
 	// is not null and not empty.
 	Required []string `json:"required,omitempty"`
+	// Unique are the key paths at which no two clusters may hold the same value:
+	// addresses, buckets, databases.
+	Unique []Unique `json:"unique,omitempty"`
+	// Skew are the key paths at which clusters may hold different versions for
+	// as long as an upgrade goes from one to the next.
+	Skew []Skew `json:"skew,omitempty"`
 	// Rules are the Gate's own statements about the values, in CEL.
 	Rules []Rule `json:"rules,omitempty"`
 	// PreSync is asked before anything is applied.
@@ -103,35 +112,6 @@ type Cluster struct {
 	Values []string `json:"values,omitempty"`
 	// Namespace overrides spec.namespace here.
 	Namespace string `json:"namespace,omitempty"`
-}
-
-// PerCluster allows a key path to differ between clusters.
-type PerCluster struct {
-	// Path is a glob over key paths: "ingress.host", "resources.**",
-	// "mattermostEnv[name=MM_SERVICESETTINGS_SITEURL].value".
-	Path string `json:"path" jsonschema:"required"`
-	// Reason is for the person who asks why.
-	Reason string `json:"reason,omitempty"`
-}
-
-// ListKey names the field that tells the items of a list apart.
-type ListKey struct {
-	// Path is the key path of the list, a glob.
-	Path string `json:"path" jsonschema:"required"`
-	// Key is the field: a string, number or boolean in every item.
-	Key string `json:"key" jsonschema:"required"`
-}
-
-// Rule is a statement about the values of all clusters, in CEL.
-type Rule struct {
-	// Name is unique in the Gate.
-	Name string `json:"name" jsonschema:"required"`
-	// Expr is a CEL expression over clusters, a map from a cluster's name to
-	// its merged values. It is true where the rule holds; a list of strings is
-	// taken as one finding each, an empty string or list as none.
-	Expr string `json:"expr" jsonschema:"required"`
-	// Message says what to do when the rule does not hold.
-	Message string `json:"message,omitempty"`
 }
 
 // Phase is a list of checks and how long to go on asking them.

@@ -12,6 +12,7 @@ import (
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/version"
 )
 
 // dnsLabel is RFC 1123's label, which names of Kubernetes objects are made of.
@@ -112,6 +113,10 @@ func (d *decoder) clusters(g *Gate) {
 			d.expectNoError(fmt.Sprintf("%s.values[%d]", field, j), err, "correct the path")
 		}
 	}
+	if ref := g.Spec.Reference; ref != "" {
+		_, err := g.Cluster(ref)
+		d.expectNoError("spec.reference", err, "name a cluster of the Gate")
+	}
 }
 
 func (d *decoder) paths(g *Gate) {
@@ -129,6 +134,17 @@ func (d *decoder) paths(g *Gate) {
 	for i, p := range g.Spec.Required {
 		field := fmt.Sprintf("spec.required[%d]", i)
 		check(field, p)
+	}
+	for i, u := range g.Spec.Unique {
+		check(fmt.Sprintf("spec.unique[%d].path", i), u.Path)
+	}
+	for i, s := range g.Spec.Skew {
+		field := fmt.Sprintf("spec.skew[%d]", i)
+		check(field+".path", s.Path)
+		d.enums(field, reflect.ValueOf(s))
+		if _, ok := version.Parse(s.Oldest); s.Oldest != "" {
+			d.expect(field+".oldest", ok, fmt.Sprintf("expected a version, found %.60q", s.Oldest), `write a version such as "11.7.0"`)
+		}
 	}
 }
 

@@ -169,6 +169,12 @@ func rulesIn(g *gate.Gate) []string {
 	if len(g.Spec.Required) > 0 {
 		rules = append(rules, "required")
 	}
+	if len(g.Spec.Unique) > 0 {
+		rules = append(rules, "unique")
+	}
+	if len(g.Spec.Skew) > 0 {
+		rules = append(rules, "skew")
+	}
 	for _, r := range g.Spec.Rules {
 		rules = append(rules, "cel/"+r.Name)
 	}

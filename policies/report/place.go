@@ -1,12 +1,17 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
-// majority is the index of the holding that more clusters have than any other,
-// -1 when no holding is ahead.
+// majority is the index of the holding that is right: the reference cluster's,
+// else the one that more clusters have than any other; -1 when there is none.
 func majority(holdings []finding.Holding) int {
+	if i := slices.IndexFunc(holdings, func(h finding.Holding) bool { return h.Right }); i >= 0 {
+		return i
+	}
 	best, second := -1, 0
 	for i, h := range holdings {
 		switch n := len(h.Places); {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/syncgate/syncgate/policies/finding"
@@ -24,6 +25,8 @@ const (
 	Identical = "identical"
 	Required  = "required"
 	ListKeys  = "listKeys"
+	Unique    = "unique"
+	Skew      = "skew"
 )
 
 // The bounds of an answer. What is over them is counted, not shown.
@@ -41,8 +44,16 @@ type Options struct {
 	Clusters, Files []string
 	// PerCluster are the paths that may differ.
 	PerCluster []keypath.Glob
+	// Reference is the index of the cluster that is right where clusters
+	// differ, counted from 1; 0: what most hold is right.
+	Reference int
 	// Required are the paths that must be set.
 	Required []keypath.Glob
+	// Unique are the paths at which no two clusters may hold the same value,
+	// and Skew those at which their versions may differ for a while. Both may
+	// differ without being in PerCluster.
+	Unique []keypath.Glob
+	Skew   []SkewRule
 	// ListKeys tell items of lists apart; the first that matches counts.
 	ListKeys []ListKey
 	// Rules are statements in CEL. Only with rules does a Fleet keep the
@@ -64,7 +75,8 @@ type Rule struct {
 // Fleet is the values of all clusters of a Gate.
 type Fleet struct {
 	opts    Options
-	key     [32]byte // of the hashes of secret-like values
+	key     [32]byte       // of the hashes of secret-like values
+	kept    []keypath.Glob // paths that may differ and whose values are needed
 	mu      sync.Mutex
 	workers []*Worker
 	trees   []*values.Node
@@ -72,7 +84,10 @@ type Fleet struct {
 
 // NewFleet makes an empty Fleet.
 func NewFleet(opts Options) (*Fleet, error) {
-	f := &Fleet{opts: opts}
+	f := &Fleet{opts: opts, kept: slices.Clone(opts.Unique)}
+	for _, s := range opts.Skew {
+		f.kept = append(f.kept, s.Path)
+	}
 	if _, err := rand.Read(f.key[:]); err != nil {
 		return nil, fmt.Errorf("make key for secret values: %w", err)
 	}
@@ -91,6 +106,8 @@ func (f *Fleet) Findings(ctx context.Context) ([]finding.Finding, error) {
 	c := &comparer{table: t, opts: f.opts, out: out}
 	c.identical()
 	c.required()
+	c.unique()
+	c.skew()
 	if err := f.evaluate(ctx, out); err != nil {
 		return nil, err
 	}

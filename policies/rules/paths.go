@@ -25,8 +25,10 @@ func (w *Worker) step(e edge) uint32 {
 	id := uint32(len(w.nodes))
 	w.nodes = append(w.nodes, n)
 	w.edges[e] = id
-	if len(w.fleet.opts.PerCluster) > 0 {
-		w.nodes[id].allowed = matchAny(w.fleet.opts.PerCluster, segmentsOf(w.nodes, id))
+	if f := w.fleet; len(f.opts.PerCluster)+len(f.kept) > 0 {
+		segments := segmentsOf(w.nodes, id)
+		kept := matchAny(f.kept, segments)
+		w.nodes[id].kept, w.nodes[id].allowed = kept, kept || matchAny(f.opts.PerCluster, segments)
 	}
 	return id
 }

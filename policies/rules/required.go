@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/finding"
@@ -14,19 +15,30 @@ func (c *comparer) required() {
 	if len(c.opts.Required) == 0 || len(c.clusters) == 0 {
 		return
 	}
+	matches := c.matches(c.opts.Required)
+	for i, g := range c.opts.Required {
+		c.require(g, matches[i])
+	}
+}
+
+// matches are, for each glob, the paths that it names and a cluster has.
+func (c *comparer) matches(globs []keypath.Glob) [][]uint32 {
 	c.index()
-	matches := make([][]uint32, len(c.opts.Required))
+	matches := make([][]uint32, len(globs))
 	for p := 1; p < len(c.nodes); p++ {
 		segments := segmentsOf(c.nodes, uint32(p))
-		for i, g := range c.opts.Required {
+		for i, g := range globs {
 			if g.Match(segments) {
 				matches[i] = append(matches[i], uint32(p))
 			}
 		}
 	}
-	for i, g := range c.opts.Required {
-		c.require(g, matches[i])
+	for _, paths := range matches {
+		slices.SortFunc(paths, func(a, b uint32) int {
+			return slices.Compare(segmentsOf(c.nodes, a), segmentsOf(c.nodes, b))
+		})
 	}
+	return matches
 }
 
 // require asks of every cluster that it has one of the paths, and that those

@@ -22,6 +22,7 @@ const maxNamed = 5
 type shown struct {
 	value   string
 	missing bool
+	right   bool // the reference cluster's
 	cells   []cell
 	places  []finding.Place
 }
@@ -29,6 +30,9 @@ type shown struct {
 // show writes a group at a path.
 func (c *comparer) show(path uint32, g group) shown {
 	s := shown{cells: g.cells, missing: g.value == noValue}
+	if ref := c.opts.Reference; ref > 0 {
+		s.right = slices.ContainsFunc(g.cells, func(at cell) bool { return int(at.cluster) == ref-1 })
+	}
 	if !s.missing {
 		// The first by name, so that the order of clusters means nothing.
 		one := slices.MinFunc(g.cells, func(a, b cell) int {
@@ -50,8 +54,8 @@ func (c *comparer) placeOr(path, cluster uint32) finding.Position {
 	return finding.Position{File: c.opts.Files[cluster]}
 }
 
-// sortShown puts the largest group first; among equals the text decides, so
-// that the order of clusters means nothing.
+// sortShown puts the reference's group first, then the largest; among equals
+// the text decides, so that the order of clusters means nothing.
 func sortShown(groups []shown) {
 	names := func(s shown) []string {
 		out := make([]string, len(s.places))
@@ -63,6 +67,11 @@ func sortShown(groups []shown) {
 	}
 	slices.SortStableFunc(groups, func(a, b shown) int {
 		switch {
+		case a.right != b.right:
+			if a.right {
+				return -1
+			}
+			return 1
 		case len(a.cells) != len(b.cells):
 			return len(b.cells) - len(a.cells)
 		case a.missing != b.missing:
@@ -196,7 +205,7 @@ func (c *comparer) differ(path uint32, groups []shown) finding.Finding {
 	clusters := 0
 	for _, g := range groups {
 		clusters += len(g.places)
-		f.Holdings = append(f.Holdings, finding.Holding{Value: g.value, Missing: g.missing, Places: g.places})
+		f.Holdings = append(f.Holdings, finding.Holding{Value: g.value, Missing: g.missing, Right: g.right, Places: g.places})
 	}
 	parts := make([]string, 0, len(groups))
 	for i, g := range groups {
@@ -206,11 +215,15 @@ func (c *comparer) differ(path uint32, groups []shown) finding.Finding {
 		}
 		parts = append(parts, g.words()+" in "+names(g.places))
 	}
-	majority := len(groups[0].cells) > len(groups[1].cells)
+	majority := groups[0].right || len(groups[0].cells) > len(groups[1].cells)
 	f.Message = fmt.Sprintf("expected the same value in all %d clusters, found ", clusters)
-	if majority {
+	switch {
+	case groups[0].right:
+		f.Message = fmt.Sprintf("expected the value of the reference cluster %s in all %d clusters, found ", c.opts.Clusters[c.opts.Reference-1], clusters)
 		f.Message += parts[0] + ", but " + strings.Join(parts[1:], "; ")
-	} else {
+	case majority:
+		f.Message += parts[0] + ", but " + strings.Join(parts[1:], "; ")
+	default:
 		f.Message += "no majority: " + strings.Join(parts, "; ")
 	}
 	f.Fix = c.fix(path, f.Path, groups, majority)

@@ -52,9 +52,10 @@ const (
 type node struct {
 	parent  uint32
 	segment string
-	// allowed is true when the path may differ.
-	allowed bool
-	secret  secrecy
+	// allowed is true when the path may differ, and kept when its value is
+	// needed even so.
+	allowed, kept bool
+	secret        secrecy
 	// keyed is true for a list whose items are told apart by the field key.
 	keyed, asked bool
 	key          string
@@ -239,7 +240,7 @@ func keyOf(v *values.Node, key string) (string, bool) {
 
 // scalar is the number of a scalar's value.
 func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
-	free := w.nodes[path].allowed && !isEmpty(n)
+	free := w.nodes[path].allowed && !w.nodes[path].kept && !isEmpty(n)
 	if free && w.secrets == nil {
 		return setScalar
 	}

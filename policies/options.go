@@ -1,0 +1,94 @@
+package policies
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/packs"
+	"github.com/syncgate/syncgate/policies/rules"
+	"github.com/syncgate/syncgate/policies/version"
+)
+
+// ruleOptions is what the Gate and its packs ask of the values.
+func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
+	o := rules.Options{Gate: g.Metadata.Name, GateFile: g.File}
+	for i, c := range g.Spec.Clusters {
+		o.Clusters = append(o.Clusters, c.Name)
+		o.Files = append(o.Files, src.target(i))
+		if c.Name == g.Spec.Reference {
+			o.Reference = i + 1
+		}
+	}
+	var err error
+	for _, p := range g.Spec.PerCluster {
+		if o.PerCluster, err = appendGlob(o.PerCluster, p.Path); err != nil {
+			return o, fmt.Errorf("read spec.perCluster of %s: %w", g.File, err)
+		}
+	}
+	for _, p := range g.Spec.Required {
+		if o.Required, err = appendGlob(o.Required, p); err != nil {
+			return o, fmt.Errorf("read spec.required of %s: %w", g.File, err)
+		}
+	}
+	for _, u := range g.Spec.Unique {
+		if o.Unique, err = appendGlob(o.Unique, u.Path); err != nil {
+			return o, fmt.Errorf("read spec.unique of %s: %w", g.File, err)
+		}
+	}
+	for _, s := range g.Spec.Skew {
+		if o.Skew, err = appendSkew(o.Skew, s); err != nil {
+			return o, fmt.Errorf("read spec.skew of %s: %w", g.File, err)
+		}
+	}
+	for _, k := range g.Spec.ListKeys {
+		if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
+			return o, fmt.Errorf("read spec.listKeys of %s: %w", g.File, err)
+		}
+	}
+	for _, r := range g.Spec.Rules {
+		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message})
+	}
+	err = addPacks(&o, g)
+	return o, err
+}
+
+// addPacks adds what the Gate's packs know. The Gate's own list keys come
+// first, so that they win.
+func addPacks(o *rules.Options, g *gate.Gate) error {
+	for _, name := range g.Spec.Packs {
+		p, err := packs.Load(name)
+		if err != nil {
+			return fmt.Errorf("read spec.packs of %s: %w", g.File, err)
+		}
+		for _, k := range p.ListKeys {
+			if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
+				return fmt.Errorf("read pack %s: %w", name, err)
+			}
+		}
+		for _, r := range p.Rules {
+			o.Rules = append(o.Rules, rules.Rule{ID: name + "/" + r.Name, Expr: r.Expr, Message: r.Message})
+		}
+	}
+	return nil
+}
+
+func appendGlob(list []keypath.Glob, text string) ([]keypath.Glob, error) {
+	g, err := keypath.Parse(text)
+	return append(list, g), err
+}
+
+func appendListKey(list []rules.ListKey, path, key string) ([]rules.ListKey, error) {
+	g, err := keypath.Parse(path)
+	return append(list, rules.ListKey{Path: g, Key: key}), err
+}
+
+func appendSkew(list []rules.SkewRule, s gate.Skew) ([]rules.SkewRule, error) {
+	g, err := keypath.Parse(s.Path)
+	r := rules.SkewRule{Path: g, Versions: cmp.Or(s.Versions, 2), Apart: cmp.Or(s.Apart, version.ApartMinor)}
+	if v, ok := version.Parse(s.Oldest); ok {
+		r.Oldest = &v
+	}
+	return append(list, r), err
+}

@@ -1,0 +1,140 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/values"
+	"github.com/syncgate/syncgate/policies/version"
+)
+
+// SkewRule lets clusters hold different versions at the paths of a glob.
+type SkewRule struct {
+	Path keypath.Glob
+	// Versions is how many different ones there may be.
+	Versions int
+	// Apart is how far neighbours may be apart, one of version.Apart….
+	Apart string
+	// Oldest is the oldest version there may be, nil for any.
+	Oldest *version.Version
+}
+
+// skew reports paths at which the versions of clusters are too far apart.
+func (c *comparer) skew() {
+	if len(c.opts.Skew) == 0 || len(c.clusters) == 0 {
+		return
+	}
+	globs := make([]keypath.Glob, len(c.opts.Skew))
+	for i, s := range c.opts.Skew {
+		globs[i] = s.Path
+	}
+	for i, paths := range c.matches(globs) {
+		looked := false
+		for _, p := range paths {
+			groups, _ := c.group(p, nil)
+			groups = slices.DeleteFunc(groups, func(g group) bool { return c.bears(g.value) || c.isNothing(g.value) })
+			if len(groups) > 0 {
+				looked = true
+				c.judgeSkew(c.opts.Skew[i], p, groups)
+			}
+		}
+		if !looked {
+			c.out.add(c.nothingAt(Skew, globs[i], paths))
+		}
+	}
+}
+
+// held is one version and who holds it.
+type held struct {
+	shown
+	version version.Version
+	known   bool
+}
+
+// judgeSkew makes a finding when the versions at a path are too many, too far
+// apart, too old, or none.
+func (c *comparer) judgeSkew(s SkewRule, path uint32, groups []group) {
+	all := make([]held, len(groups))
+	for i, g := range groups {
+		all[i].shown = c.show(path, g)
+		all[i].version, all[i].known = version.Parse(c.plainText(g.value))
+	}
+	slices.SortFunc(all, func(a, b held) int {
+		if a.known && b.known {
+			if n := a.version.Compare(b.version); n != 0 {
+				return n
+			}
+		}
+		return cmp.Or(strings.Compare(a.value, b.value), len(a.places)-len(b.places))
+	})
+	problems := s.problems(all)
+	if len(problems) == 0 {
+		return
+	}
+	f := c.finding(Skew, path)
+	f.Message = s.wish() + ", found " + strings.Join(problems, "; ")
+	f.Fix = "bring the clusters that are behind to a version beside the newest, one step at a time"
+	if slices.ContainsFunc(all, func(h held) bool { return !h.known }) {
+		f.Fix = `write a version there, "1.2.3" or "1.2.3@sha256:…"`
+	}
+	for _, h := range all {
+		f.Holdings = append(f.Holdings, finding.Holding{Value: h.value, Places: h.places})
+	}
+	c.out.add(f)
+}
+
+// wish is what the rule asks for, in words.
+func (s SkewRule) wish() string {
+	text := fmt.Sprintf("expected at most %d neighbouring versions (%s)", s.Versions, s.Apart)
+	if s.Oldest != nil {
+		text += ", none older than " + s.Oldest.Text
+	}
+	return text
+}
+
+// problems are what is wrong with the versions, which are sorted.
+func (s SkewRule) problems(all []held) []string {
+	var out []string
+	for _, h := range all {
+		if !h.known {
+			out = append(out, fmt.Sprintf("%s in %s, which is no version", h.value, names(h.places)))
+		}
+	}
+	known := slices.DeleteFunc(slices.Clone(all), func(h held) bool { return !h.known })
+	if len(all) > s.Versions {
+		list := make([]string, 0, maxNamed)
+		for _, h := range all[:min(len(all), maxNamed)] {
+			list = append(list, h.value)
+		}
+		if len(all) > maxNamed {
+			list = append(list, fmt.Sprintf("%d more", len(all)-maxNamed))
+		}
+		out = append(out, fmt.Sprintf("%d: %s", len(all), strings.Join(list, ", ")))
+	}
+	for i, h := range known {
+		if s.Oldest != nil && h.version.Compare(*s.Oldest) < 0 {
+			out = append(out, h.value+" in "+names(h.places))
+		}
+		if i > 0 && !version.Neighbours(known[i-1].version, h.version, s.Apart) {
+			out = append(out, fmt.Sprintf("%s in %s and next %s in %s, which are no neighbours",
+				known[i-1].value, names(known[i-1].places), h.value, names(h.places)))
+		}
+	}
+	return out
+}
+
+// plainText is a scalar as a template would write it; "" for a secret one.
+func (c *comparer) plainText(value uint32) string {
+	d := c.datums[value]
+	if d.hidden {
+		return ""
+	}
+	if d.kind == values.String {
+		return d.text
+	}
+	return c.shortText(value)
+}
