@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/argoproj/argo-cd/v2/cmpserver/apiclient"
 
@@ -65,6 +66,29 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 		return received{}, err
 	}
 	return received{request: req, tree: tree}, nil
+}
+
+// How much, and how long at the most, is taken of an archive that is refused
+// already. The request's own deadline, which a repo-server always has, is
+// shorter.
+const (
+	restBytes = 4 << 30
+	restTime  = 5 * time.Minute
+)
+
+// takeRest takes what is still being sent, and keeps nothing of it. A
+// repo-server that cannot send all shows "EOF" to the user, and never asks for
+// the answer that says why.
+func takeRest(ctx context.Context, in stream) {
+	ctx, cancel := context.WithTimeout(ctx, restTime)
+	defer cancel()
+	for taken := 0; taken < restBytes && ctx.Err() == nil; {
+		next, err := in.Recv()
+		if err != nil {
+			return
+		}
+		taken += len(next.GetFile().GetChunk())
+	}
 }
 
 // pieces is the archive of a stream as one reader.

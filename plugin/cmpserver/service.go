@@ -22,6 +22,7 @@ import (
 	"github.com/syncgate/syncgate/plugin"
 	"github.com/syncgate/syncgate/plugin/archive"
 	"github.com/syncgate/syncgate/plugin/inject"
+	"github.com/syncgate/syncgate/plugin/render"
 )
 
 // Options say how the service answers.
@@ -31,6 +32,8 @@ type Options struct {
 	Hooks inject.Config
 	// Limits bound the archives it accepts.
 	Limits archive.Limits
+	// Render bounds the renders, those of all requests together.
+	Render render.Limits
 	// Concurrency is how many requests are worked on at once; others wait
 	// for their turn, or for their deadline. Default 8.
 	Concurrency int
@@ -42,6 +45,9 @@ type Service struct {
 	opts  Options
 	slots chan struct{}
 	json  *converter
+	// renderers are the same for all requests: together they bound the renders
+	// that nobody waits for any more, which cannot be stopped.
+	renderers render.Renderers
 }
 
 // New makes the service. It fails when the hook configuration is not whole: a
@@ -53,7 +59,10 @@ func New(opts Options) (*Service, error) {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 8
 	}
-	return &Service{opts: opts, slots: make(chan struct{}, opts.Concurrency), json: newConverter(convertedBytes)}, nil
+	return &Service{
+		opts: opts, slots: make(chan struct{}, opts.Concurrency), json: newConverter(convertedBytes),
+		renderers: render.New(opts.Render),
+	}, nil
 }
 
 // CheckPluginConfiguration says that discovery is on and that no Git
@@ -67,7 +76,7 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 	var out *apiclient.ManifestResponse
 	err := s.serve("generate", stream, func(ctx context.Context, in received) error {
 		req := in.request
-		req.Hooks = &s.opts.Hooks
+		req.Hooks, req.Renderers = &s.opts.Hooks, s.renderers
 		objects, err := plugin.Objects(ctx, in.tree, req)
 		if err != nil {
 			return err
@@ -137,7 +146,9 @@ func (s *Service) serve(call string, in stream, work func(context.Context, recei
 			"%s: no turn before the deadline: %d requests are worked on at once (limit concurrency); raise it, or the repo-server's timeout", call, s.opts.Concurrency)))
 	}
 	got, err := s.receive(ctx, in)
-	if err == nil {
+	if err != nil {
+		takeRest(ctx, in)
+	} else {
 		app = got.request.App
 		err = work(ctx, got)
 	}

@@ -70,6 +70,12 @@ func shop(t *testing.T, name string) (fs.FS, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return packed(t, parsed)
+}
+
+// packed is a repository as files and as an archive.
+func packed(t *testing.T, parsed *txtar.Archive) (fs.FS, []byte) {
+	t.Helper()
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
 	w := tar.NewWriter(zip)
