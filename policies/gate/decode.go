@@ -126,8 +126,11 @@ func (d *decoder) object(n *yaml.Node, t reflect.Type, field string, depth int) 
 		d.fail(n, field, "expected a map, found "+describe(n), "write its fields below it, indented")
 		return nil
 	}
-	if t == reflect.TypeFor[Check]() {
-		n = d.withPreset(n, field)
+	switch t {
+	case reflect.TypeFor[Check]():
+		n = d.withPreset(n, field, checkPreset)
+	case reflect.TypeFor[Guard]():
+		n = d.withPreset(n, field, guardPreset)
 	}
 	fields := fieldsOf(t)
 	out := map[string]any{}

@@ -71,6 +71,9 @@ type Spec struct {
 	PostSync Phase `json:"postSync,omitempty"`
 	// Revert says what happens when PostSync does not pass.
 	Revert Revert `json:"revert,omitempty"`
+	// Guards are fields of objects in the cluster that may change only as a
+	// passed Run of this Gate has them; the admission webhook refuses the rest.
+	Guards []Guard `json:"guards,omitempty"`
 }
 
 // Source is exactly one of its fields. Without any, the Gate only guards

@@ -6,19 +6,31 @@ import (
 	"github.com/syncgate/syncgate/policies/packs"
 )
 
-// withPreset is a check's entry laid over the preset it uses. Every mistake in
-// what comes from the preset is placed where the preset is named.
-func (d *decoder) withPreset(entry *yaml.Node, field string) *yaml.Node {
+// checkPreset is the body of a check that a pack has.
+func checkPreset(use string) (*yaml.Node, error) {
+	p, err := packs.FindPreset(use)
+	return &p.Check, err
+}
+
+// guardPreset is the body of a guard that a pack has.
+func guardPreset(use string) (*yaml.Node, error) {
+	p, err := packs.FindGuard(use)
+	return &p.Guard, err
+}
+
+// withPreset is an entry laid over the preset it uses. Every mistake in what
+// comes from the preset is placed where the preset is named.
+func (d *decoder) withPreset(entry *yaml.Node, field string, find func(use string) (*yaml.Node, error)) *yaml.Node {
 	use := child(entry, "use")
 	if use == nil || use.Kind != yaml.ScalarNode || isNull(use) {
 		return entry
 	}
-	preset, err := packs.FindPreset(use.Value)
+	preset, err := find(use.Value)
 	if err != nil {
 		d.fail(use, join(field, "use"), err.Error(), "name a preset that there is")
 		return entry
 	}
-	return overlay(placed(&preset.Check, use), entry)
+	return overlay(placed(preset, use), entry)
 }
 
 func child(n *yaml.Node, name string) *yaml.Node {

@@ -87,6 +87,18 @@ func refine(s *jsonschema.Schema) {
 	backup := s.Definitions["BackupCheck"]
 	backup.OneOf = []*jsonschema.Schema{{Required: []string{"objects"}}, {Required: []string{"snapshots"}}}
 	refineCheck(s)
+	refineGuard(s)
+}
+
+// refineGuard asks a guard for its fields only where no preset gives them.
+func refineGuard(s *jsonschema.Schema) {
+	guard := s.Definitions["Guard"]
+	guard.If = &jsonschema.Schema{Not: &jsonschema.Schema{Required: []string{"use"}}}
+	guard.Then = &jsonschema.Schema{Required: guard.Required}
+	guard.Required = nil
+	one := uint64(1)
+	fields, _ := guard.Properties.Get("fields")
+	fields.MinItems = &one
 }
 
 // refineCheck asks a check for a kind or a preset, and for a kind's required

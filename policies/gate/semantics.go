@@ -37,6 +37,7 @@ func (d *decoder) semantics(g *Gate) {
 		_, err := parseFileGlob(g.Dir(), p)
 		d.expectNoError(fmt.Sprintf("spec.revert.paths[%d]", i), err, "correct the glob")
 	}
+	d.guards(g)
 }
 
 func (d *decoder) expect(field string, ok bool, problem, remedy string) {

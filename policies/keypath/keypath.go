@@ -77,6 +77,17 @@ func Parse(text string) (Glob, error) {
 	return g, nil
 }
 
+// Exact are the segments of a glob that names one path, and reports whether it
+// does: it has no star.
+func (g Glob) Exact() (segments []string, ok bool) {
+	for _, s := range g.segments {
+		if strings.Contains(s, "*") && !strings.HasPrefix(s, `["`) {
+			return nil, false
+		}
+	}
+	return append([]string(nil), g.segments...), true
+}
+
 // String is the glob as it was written.
 func (g Glob) String() string { return g.text }
 

@@ -30,6 +30,8 @@ type Pack struct {
 	// Presets are checks by name; each is the body of a check without its
 	// name.
 	Presets map[string]Preset `yaml:"presets"`
+	// Guards are guards of objects by name; each is the body of a guard.
+	Guards map[string]Guard `yaml:"guards"`
 }
 
 // ListKey names the field that tells the items of a list apart.
@@ -54,6 +56,15 @@ type Preset struct {
 	Source      string `yaml:"source"`
 	// Check is the check's body, a map of one kind.
 	Check yaml.Node `yaml:"check"`
+}
+
+// Guard is a guard of objects that a Gate can use.
+type Guard struct {
+	// Description says what it guards; Source where that comes from.
+	Description string `yaml:"description"`
+	Source      string `yaml:"source"`
+	// Guard is the guard's body.
+	Guard yaml.Node `yaml:"guard"`
 }
 
 // Names are the packs there are, sorted.
@@ -86,22 +97,35 @@ func Load(name string) (*Pack, error) {
 // FindPreset is the preset that a check's use names, "<pack>/<preset>"; the
 // error lists what there is.
 func FindPreset(use string) (Preset, error) {
+	return find(use, func(p *Pack) map[string]Preset { return p.Presets })
+}
+
+// FindGuard is the guard that a guard's use names, "<pack>/<guard>"; the error
+// lists what there is.
+func FindGuard(use string) (Guard, error) {
+	return find(use, func(p *Pack) map[string]Guard { return p.Guards })
+}
+
+func find[T any](use string, in func(*Pack) map[string]T) (none T, err error) {
 	pack, name, ok := strings.Cut(use, "/")
 	if !ok {
-		return Preset{}, fmt.Errorf("expected <pack>/<preset>, found %q", use)
+		return none, fmt.Errorf("expected <pack>/<preset>, found %q", use)
 	}
 	p, err := Load(pack)
 	if err != nil {
-		return Preset{}, err
+		return none, err
 	}
-	preset, ok := p.Presets[name]
-	if !ok {
-		names := make([]string, 0, len(p.Presets))
-		for n := range p.Presets {
-			names = append(names, pack+"/"+n)
-		}
-		slices.Sort(names)
-		return Preset{}, fmt.Errorf("expected one of %s, found %q", strings.Join(names, ", "), use)
+	found, ok := in(p)[name]
+	if ok {
+		return found, nil
 	}
-	return preset, nil
+	names := make([]string, 0, len(in(p)))
+	for n := range in(p) {
+		names = append(names, pack+"/"+n)
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return none, fmt.Errorf("expected what pack %s has, which is nothing of this kind, found %q", pack, use)
+	}
+	return none, fmt.Errorf("expected one of %s, found %q", strings.Join(names, ", "), use)
 }

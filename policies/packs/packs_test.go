@@ -37,6 +37,11 @@ func TestEveryPackIsWhole(t *testing.T) {
 					t.Errorf("preset %s: want a description, a source and one kind", preset)
 				}
 			}
+			for guard, g := range p.Guards {
+				if g.Description == "" || g.Source == "" || len(g.Guard.Content) == 0 {
+					t.Errorf("guard %s: want a description, a source and a body", guard)
+				}
+			}
 		})
 	}
 }
@@ -53,5 +58,10 @@ func TestFindPresetListsWhatThereIs(t *testing.T) {
 	}
 	if _, err := packs.FindPreset("mattermost/settled"); err != nil {
 		t.Error(err)
+	}
+	for use, want := range map[string]string{"mattermost/nope": "mattermost/server", "deployment/server": "nothing of this kind"} {
+		if _, err := packs.FindGuard(use); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: want an error with %q, got %v", use, want, err)
+		}
 	}
 }

@@ -162,6 +162,13 @@ func describePacks(t *testing.T, b *strings.Builder) {
 			preset := p.Presets[key]
 			fmt.Fprintf(b, "| `%s/%s` | %s | %s |\n", name, key, cell(words(preset.Description)), cell(words(preset.Source)))
 		}
+		if len(p.Guards) > 0 {
+			b.WriteString("\n| guard | of | source |\n|---|---|---|\n")
+		}
+		for _, key := range slices.Sorted(maps.Keys(p.Guards)) {
+			guard := p.Guards[key]
+			fmt.Fprintf(b, "| `%s/%s` | %s | %s |\n", name, key, cell(words(guard.Description)), cell(words(guard.Source)))
+		}
 	}
 }
 
