@@ -128,6 +128,15 @@ func isCredential(s string) bool {
 	return len(s) >= 6 && credentials.MatchString(s)
 }
 
+// Shown is a value as it may be shown: one that the key it stands under, or its
+// own form, makes a secret is redacted.
+func Shown(key, value string) string {
+	if secrecyOf(key) == secret || isCredential(value) {
+		return redacted
+	}
+	return value
+}
+
 // secretValue reports whether the field "value" of a map is named by its field
 // "name" as a secret: {name: DB_PASSWORD, value: …}.
 func secretValue(m *values.Node) bool {
