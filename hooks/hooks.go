@@ -130,6 +130,8 @@ type Run struct {
 	Backup *Backup `json:"backup,omitempty"`
 	// Revert is what was done after a PostSync that did not pass.
 	Revert *RevertOutcome `json:"revert,omitempty"`
+	// Override is who decided, when the Verdict is Overridden.
+	Override *Override `json:"override,omitempty"`
 }
 
 // Done reports whether the Run has a verdict.
@@ -150,6 +152,17 @@ type Backup struct {
 	Size int64 `json:"size,omitempty"`
 	// Proof is a level of gate.Proof.
 	Proof string `json:"proof"`
+}
+
+// Override is a person's decision that a Change goes on although its gate does
+// not say so.
+type Override struct {
+	// By is the user name that the cluster gave.
+	By string `json:"by"`
+	// Reason is theirs, one line.
+	Reason string `json:"reason"`
+	// Until is when it ends: an attempt after it is evaluated anew.
+	Until time.Time `json:"until"`
 }
 
 // RevertOutcome is what came of a revert.

@@ -29,7 +29,7 @@ func (k Key) args(more ...any) []any {
 
 const byKey = ` repository = ? AND gate = ? AND cluster = ? AND revision = ? AND phase = ? `
 
-const runColumns = `id, repository, number, change_json, verdict, reason, started, deadline, ended, events, backup_json, revert_json`
+const runColumns = `id, repository, number, change_json, verdict, reason, started, deadline, ended, events, backup_json, revert_json, override_json`
 
 // Stored is a Run and the name the server has for its repository.
 type Stored struct {
@@ -197,19 +197,19 @@ func bareRuns(ctx context.Context, q queryer, query string, args ...any) (out []
 
 func scanRun(rows *sql.Rows) (Stored, error) {
 	var (
-		r                        Stored
-		change, backup, revert   string
-		started, deadline, ended int64
+		r                            Stored
+		change, backup, revert, over string
+		started, deadline, ended     int64
 	)
 	if err := rows.Scan(&r.ID, &r.Repository, &r.Number, &change, &r.Verdict, &r.Reason,
-		&started, &deadline, &ended, &r.Events, &backup, &revert); err != nil {
+		&started, &deadline, &ended, &r.Events, &backup, &revert, &over); err != nil {
 		return r, fmt.Errorf("read run: %w", err)
 	}
 	r.Started, r.Deadline, r.Ended = fromMicro(started), fromMicro(deadline), fromMicro(ended)
 	for _, d := range []struct {
 		text string
 		into any
-	}{{change, &r.Change}, {backup, &r.Backup}, {revert, &r.Revert}} {
+	}{{change, &r.Change}, {backup, &r.Backup}, {revert, &r.Revert}, {over, &r.Override}} {
 		if d.text == "" {
 			continue
 		}

@@ -64,6 +64,11 @@ func (t *Tx) SaveRevert(ctx context.Context, run string, o hooks.RevertOutcome) 
 	return t.setDocument(ctx, `UPDATE runs SET revert_json = ? WHERE id = ?`, run, o)
 }
 
+// SaveOverride keeps who let the Run's change go on.
+func (t *Tx) SaveOverride(ctx context.Context, run string, o hooks.Override) error {
+	return t.setDocument(ctx, `UPDATE runs SET override_json = ? WHERE id = ?`, run, o)
+}
+
 func (t *Tx) setDocument(ctx context.Context, query, run string, doc any) error {
 	text, err := json.Marshal(doc)
 	if err != nil {
@@ -162,7 +167,7 @@ func (s *Store) Baselines(ctx context.Context, k Key, limit int) (out []Baseline
 type AuditEntry struct {
 	At time.Time
 	// Action is what was tried: "authenticate", "authorize", "change",
-	// "verdict", "revert", "settle".
+	// "verdict", "override", "revert", "settle".
 	Action string
 	// Subject is who: a user name, "" when unknown; "syncgate" is the server.
 	Subject string
