@@ -10,27 +10,41 @@ import (
 	"github.com/syncgate/syncgate/plugin/render"
 )
 
-// Discover writes the path of the Gate file that dir, an Application's path,
+// Discover writes the path of the Gate file that an Application at req.Dir
 // belongs to, and a line feed. It writes nothing when there is none, or when
-// none of its clusters has anything under dir, or when it only guards values
-// and leaves the rendering to others. A Gate that cannot be read is claimed
-// all the same: Argo CD would otherwise render the folder without any gate.
-func Discover(fsys fs.FS, dir string, w io.Writer) error {
-	dir, err := cleanDir(dir)
-	if err != nil {
+// none of its clusters has anything under the folder, or when it only guards
+// values and leaves the rendering to others. An Application that names its Gate
+// is claimed, and so is one that names its cluster where there is a Gate: Argo
+// CD asks of those that name the plugin too, and leaves out a plugin that says
+// no. A Gate that cannot be read is claimed all the same: Argo CD would
+// otherwise render the folder without any gate.
+func Discover(fsys fs.FS, req Request, w io.Writer) error {
+	claim, err := claimed(fsys, req)
+	if err != nil || claim == "" {
 		return err
 	}
-	file, err := gateOf(fsys, dir)
-	if err != nil {
-		return err
-	}
-	if file == "" || !usable(fsys, file, dir) {
-		return nil
-	}
-	if _, err := fmt.Fprintln(w, file); err != nil {
+	if _, err := fmt.Fprintln(w, claim); err != nil {
 		return fmt.Errorf("write path of gate: %w", err)
 	}
 	return nil
+}
+
+func claimed(fsys fs.FS, req Request) (string, error) {
+	if req.Gate != "" {
+		return req.Gate, nil
+	}
+	dir, err := cleanDir(req.Dir)
+	if err != nil {
+		return "", err
+	}
+	file, err := gateOf(fsys, dir)
+	if err != nil || file == "" {
+		return "", err
+	}
+	if req.Cluster == "" && !usable(fsys, file, dir) {
+		return "", nil
+	}
+	return file, nil
 }
 
 func usable(fsys fs.FS, file, dir string) bool {

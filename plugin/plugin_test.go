@@ -172,18 +172,25 @@ func TestSameInputSameBytes(t *testing.T) {
 }
 
 func TestDiscover(t *testing.T) {
-	for _, tt := range []struct{ name, repository, dir, want string }{
-		{"its own", "shop", "apps/shop", "apps/shop/syncgate.yaml\n"},
-		{"above, with values here", "shop", "apps/shop/values/eu", "apps/shop/syncgate.yaml\n"},
-		{"above, with nothing here", "shop", "apps/shop/docs", ""},
-		{"none", "shop", "other", ""},
-		{"root", "plain", ".", "syncgate.yaml\n"},
-		{"guards values only", "empty", "values", ""},
-		{"broken: claimed, so that it fails", "broken", ".", "syncgate.yaml\n"},
+	for _, tt := range []struct {
+		name, repository string
+		req              Request
+		want             string
+	}{
+		{"its own", "shop", Request{Dir: "apps/shop"}, "apps/shop/syncgate.yaml\n"},
+		{"above, with values here", "shop", Request{Dir: "apps/shop/values/eu"}, "apps/shop/syncgate.yaml\n"},
+		{"above, with nothing here", "shop", Request{Dir: "apps/shop/docs"}, ""},
+		{"above, and the Application names the cluster", "shop", Request{Dir: "apps/shop/docs", Cluster: "eu"}, "apps/shop/syncgate.yaml\n"},
+		{"none", "shop", Request{Dir: "other"}, ""},
+		{"none, though the Application names a cluster", "shop", Request{Dir: "other", Cluster: "eu"}, ""},
+		{"elsewhere, and the Application names it", "shop", Request{Dir: "other", Gate: "shop"}, "shop\n"},
+		{"root", "plain", Request{Dir: "."}, "syncgate.yaml\n"},
+		{"guards values only", "empty", Request{Dir: "values"}, ""},
+		{"broken: claimed, so that it fails", "broken", Request{Dir: "."}, "syncgate.yaml\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := Discover(repository(t, tt.repository), tt.dir, &out); err != nil {
+			if err := Discover(repository(t, tt.repository), tt.req, &out); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, out.String()); diff != "" {

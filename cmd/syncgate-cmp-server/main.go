@@ -59,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type serveOptions struct {
 	dir, name, tag, level string
 	concurrency           int
+	discover              bool
 }
 
 func newCommand() *cobra.Command {
@@ -89,6 +90,7 @@ Exit codes: 0 ended when asked, 2 could not start or broke.`,
 	f.StringVar(&o.name, "name", "syncgate", "the plugin's name")
 	f.StringVar(&o.tag, "plugin-version", "", "the plugin's version; empty for none")
 	f.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&o.discover, "discover", true, "claim folders with a Gate for Applications that name no plugin; costs every Application one more copy of its repository")
 	f.IntVar(&o.concurrency, "concurrency", 0, "how many requests are worked on at once (default 8)")
 	return cmd
 }
@@ -104,7 +106,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 		return fmt.Errorf("read --log-level: expected debug, info, warn or error, found %q", o.level)
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: at}))
-	service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, Concurrency: o.concurrency, Log: log})
+	service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, NoDiscovery: !o.discover, Concurrency: o.concurrency, Log: log})
 	if err != nil {
 		return err
 	}

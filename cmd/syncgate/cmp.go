@@ -75,7 +75,7 @@ func newCmpDiscover() *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runCmp(cmd, &opts, args, func(_ context.Context, tree fs.FS, req plugin.Request, w io.Writer) error {
-				return plugin.Discover(tree, req.Dir, w)
+				return plugin.Discover(tree, req, w)
 			})
 		},
 	}

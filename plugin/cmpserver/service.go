@@ -34,6 +34,10 @@ type Options struct {
 	Limits archive.Limits
 	// Render bounds the renders, those of all requests together.
 	Render render.Limits
+	// NoDiscovery answers for Applications that name the plugin alone. Without
+	// it Argo CD sends the repository once more for every Application, those
+	// that name the plugin among them, to ask whether there is a Gate.
+	NoDiscovery bool
 	// Concurrency is how many requests are worked on at once; others wait
 	// for their turn, or for their deadline. Default 8.
 	Concurrency int
@@ -65,10 +69,10 @@ func New(opts Options) (*Service, error) {
 	}, nil
 }
 
-// CheckPluginConfiguration says that discovery is on and that no Git
+// CheckPluginConfiguration says whether discovery is on, and that no Git
 // credentials are wanted.
 func (s *Service) CheckPluginConfiguration(context.Context, *emptypb.Empty) (*apiclient.CheckPluginConfigurationResponse, error) {
-	return &apiclient.CheckPluginConfigurationResponse{IsDiscoveryConfigured: true}, nil
+	return &apiclient.CheckPluginConfigurationResponse{IsDiscoveryConfigured: !s.opts.NoDiscovery}, nil
 }
 
 // GenerateManifest renders the Application whose repository is streamed.
@@ -97,16 +101,20 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 // MatchRepository says whether the Application's folder has a Gate.
 func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService_MatchRepositoryServer) error {
 	found := false
+	if s.opts.NoDiscovery {
+		takeRest(stream.Context(), stream)
+		return stream.SendAndClose(&apiclient.RepositoryResponse{})
+	}
 	err := s.serve("discover", stream, func(_ context.Context, in received) error {
 		var text strings.Builder
-		err := plugin.Discover(in.tree, in.request.Dir, &text)
+		err := plugin.Discover(in.tree, in.request, &text)
 		found = text.Len() > 0
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	return stream.SendAndClose(&apiclient.RepositoryResponse{IsSupported: found, IsDiscoveryEnabled: true})
+	return stream.SendAndClose(&apiclient.RepositoryResponse{IsSupported: found, IsDiscoveryEnabled: !s.opts.NoDiscovery})
 }
 
 // GetParametersAnnouncement lists the parameters the Application may set.

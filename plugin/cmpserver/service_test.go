@@ -287,6 +287,26 @@ func TestDiscoverAndParameters(t *testing.T) {
 	}
 }
 
+func TestWithoutDiscovery(t *testing.T) {
+	_, data := shop(t, "shop")
+	s := serveWith(t, Options{NoDiscovery: true})
+	check, err := s.client.CheckPluginConfiguration(t.Context(), &emptypb.Empty{})
+	if err != nil || check.GetIsDiscoveryConfigured() {
+		t.Fatalf("want no discovery, got %v, %v", check, err)
+	}
+	match, err := s.client.MatchRepository(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := send(match, data, sum(data), environment("")); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := match.CloseAndRecv(); err != nil || found.GetIsSupported() || found.GetIsDiscoveryEnabled() {
+		t.Errorf("want no claim, got %v, %v", found, err)
+	}
+	s.works(t)
+}
+
 func TestNewRefusesToServeWithoutHooks(t *testing.T) {
 	if _, err := New(Options{Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "SYNCGATE_HOOK_IMAGE") {
 		t.Errorf("want the variable's name, got %v", err)
