@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,9 @@ import (
 	"io/fs"
 
 	"github.com/syncgate/syncgate/plugin/render"
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/values"
 )
 
 // Discover writes the path of the Gate file that an Application at req.Dir
@@ -74,9 +78,10 @@ type announcement struct {
 }
 
 // Parameters writes the parameters that an Application at req.Dir may set, as
-// a JSON list of Argo CD's ParameterAnnouncement. The value of a parameter is
-// what holds when it is not set.
-func Parameters(fsys fs.FS, req Request, w io.Writer) error {
+// a JSON list of Argo CD's ParameterAnnouncement: which cluster, which Gate, and
+// each value of the cluster that the Gate lets it set. The value of a parameter
+// is what holds when it is not set.
+func Parameters(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error {
 	g, err := chooseGate(fsys, req)
 	if err != nil {
 		return err
@@ -95,6 +100,9 @@ func Parameters(fsys fs.FS, req Request, w io.Writer) error {
 		Tooltip:  "The Gate's name, or the path of its file relative to the Application's path; empty for the one the path belongs to",
 		ItemType: "string", CollectionType: "string", String: req.Gate,
 	}}
+	if chosen != "" && g.Spec.Source.Helm != nil {
+		list = append(list, announceValues(ctx, fsys, g, chosen, req)...)
+	}
 	data, err := json.Marshal(list)
 	if err != nil {
 		return fmt.Errorf("write parameters: %w", err)
@@ -103,4 +111,33 @@ func Parameters(fsys fs.FS, req Request, w io.Writer) error {
 		return fmt.Errorf("write parameters: %w", err)
 	}
 	return nil
+}
+
+// announceValues are the values that an Application may set. Values that cannot
+// be read announce nothing: what is wrong with them is told when they are to be
+// rendered, and the parameters that choose cluster and Gate must stay in reach.
+func announceValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, req Request) []announcement {
+	settings, err := policies.Settings(ctx, fsys, g, cluster, req.Policies)
+	if err != nil {
+		return nil
+	}
+	list := make([]announcement, 0, len(settings))
+	for _, s := range settings {
+		a := announcement{
+			Name: ParameterValue + s.Path, Title: s.Path, ItemType: "string", CollectionType: "string", String: s.Text,
+			Tooltip: fmt.Sprintf("Value of cluster %s alone; without it, what %s says", cluster, s.Position),
+		}
+		if s.Reason != "" {
+			a.Tooltip += ". May differ: " + s.Reason
+		}
+		switch s.Kind {
+		case values.Number:
+			a.ItemType = "number"
+		case values.Bool:
+			a.ItemType = "boolean"
+		default: // a string
+		}
+		list = append(list, a)
+	}
+	return list
 }

@@ -25,6 +25,7 @@ func RequestFromEnv(getenv func(name string) string) (Request, error) {
 		Dir:        getenv("ARGOCD_APP_SOURCE_PATH"),
 		Gate:       param(ParameterGate),
 		Cluster:    param(ParameterCluster),
+		Values:     overrides(params),
 		App:        getenv("ARGOCD_APP_NAME"),
 		Namespace:  getenv("ARGOCD_APP_NAMESPACE"),
 		Repository: getenv("ARGOCD_APP_SOURCE_REPO_URL"),

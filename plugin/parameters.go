@@ -6,12 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies"
 )
 
-// The parameters an Application may set.
+// The parameters an Application may set. ParameterValue begins the name of one
+// that sets a value of the chart for the cluster: "values.ingress.host".
 const (
 	ParameterCluster = "cluster"
 	ParameterGate    = "gate"
+	ParameterValue   = "values."
 )
 
 // maxParameters bounds the parameters' JSON.
@@ -50,9 +57,9 @@ func DecodeParameters(data []byte) (map[string]string, error) {
 	for i, p := range list {
 		_, twice := values[p.Name]
 		switch {
-		case p.Name != ParameterCluster && p.Name != ParameterGate:
-			return nil, fmt.Errorf("read plugin parameters: parameter %d: there is no parameter %.80q; expected %q or %q",
-				i+1, p.Name, ParameterCluster, ParameterGate)
+		case !isParameter(p.Name):
+			return nil, fmt.Errorf("read plugin parameters: parameter %d: there is no parameter %.80q; expected %q, %q or %q and a key path",
+				i+1, p.Name, ParameterCluster, ParameterGate, ParameterValue)
 		case twice:
 			return nil, fmt.Errorf("read plugin parameters: %q is set twice; keep one", p.Name)
 		case p.Array != nil || p.Map != nil || p.String == nil:
@@ -61,4 +68,19 @@ func DecodeParameters(data []byte) (map[string]string, error) {
 		values[p.Name] = *p.String
 	}
 	return values, nil
+}
+
+func isParameter(name string) bool {
+	return name == ParameterCluster || name == ParameterGate || len(name) > len(ParameterValue) && strings.HasPrefix(name, ParameterValue)
+}
+
+// overrides are the values that parameters set, in the order of their names.
+func overrides(params map[string]string) []policies.Override {
+	var list []policies.Override
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if path, ok := strings.CutPrefix(name, ParameterValue); ok {
+			list = append(list, policies.Override{Path: path, Text: params[name], Origin: "Application parameter " + name})
+		}
+	}
+	return list
 }

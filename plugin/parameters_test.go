@@ -18,8 +18,10 @@ func TestDecodeParameters(t *testing.T) {
 		{"null", "null", map[string]string{}, ""},
 		{"empty list", "[]", map[string]string{}, ""},
 		{"both", `[{"name":"cluster","string":"eu"},{"name":"gate","string":"mm"}]`, map[string]string{"cluster": "eu", "gate": "mm"}, ""},
+		{"a value", `[{"name":"values.a.b","string":"5"}]`, map[string]string{"values.a.b": "5"}, ""},
+		{"a value without a path", `[{"name":"values.","string":"5"}]`, nil, `there is no parameter "values."`},
 		{"empty string", `[{"name":"cluster","string":""}]`, map[string]string{"cluster": ""}, ""},
-		{"unknown name", `[{"name":"clutser","string":"eu"}]`, nil, `there is no parameter "clutser"; expected "cluster" or "gate"`},
+		{"unknown name", `[{"name":"clutser","string":"eu"}]`, nil, `there is no parameter "clutser"; expected "cluster", "gate" or "values." and a key path`},
 		{"no name", `[{"string":"eu"}]`, nil, `there is no parameter ""`},
 		{"twice", `[{"name":"cluster","string":"eu"},{"name":"cluster","string":"us"}]`, nil, `"cluster" is set twice`},
 		{"a list", `[{"name":"cluster","array":["eu"]}]`, nil, "expected a string"},
@@ -66,7 +68,7 @@ func FuzzDecodeParameters(f *testing.F) {
 			return
 		}
 		for name := range got {
-			if name != ParameterCluster && name != ParameterGate {
+			if !isParameter(name) {
 				t.Errorf("there is no parameter %q", name)
 			}
 		}

@@ -36,6 +36,9 @@ type Request struct {
 	Gate string
 	// Cluster names the cluster; "" when it follows from Dir.
 	Cluster string
+	// Values are what the Application sets for its cluster. The Gate says which
+	// it may, and the rules hold for what they make of the cluster's values.
+	Values []policies.Override
 	// App is the Application's name and Namespace its destination's.
 	App       string
 	Namespace string
@@ -78,6 +81,7 @@ func Objects(ctx context.Context, fsys fs.FS, req Request) ([]render.Object, err
 	if err != nil {
 		return nil, err
 	}
+	req.Policies.Overrides = policies.Overrides{Cluster: cluster, Values: req.Values}
 	if err := validate(ctx, fsys, g, req); err != nil {
 		return nil, err
 	}
@@ -107,6 +111,16 @@ func validate(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) error 
 	}
 	if len(findings) > 0 {
 		return refuseFindings(g, findings)
+	}
+	if len(req.Values) > 0 && g.Spec.Source.Helm == nil {
+		return fmt.Errorf("%s: gate %s renders no chart, so that nothing would change; remove the parameter", req.Values[0].Origin, g.Metadata.Name)
+	}
+	refused, err := policies.NotOffered(ctx, fsys, g, req.Policies)
+	if err != nil {
+		return fmt.Errorf("read what the Application may set by gate %s: %w", g.Metadata.Name, err)
+	}
+	if len(refused) > 0 {
+		return refuseParameters(g, refused)
 	}
 	return nil
 }

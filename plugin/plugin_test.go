@@ -211,7 +211,7 @@ func TestParameters(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := Parameters(repository(t, "shop"), Request{Dir: tt.dir}, &out); err != nil {
+			if err := Parameters(t.Context(), repository(t, "shop"), Request{Dir: tt.dir}, &out); err != nil {
 				t.Fatal(err)
 			}
 			var list []announcement

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
 )
@@ -85,6 +86,24 @@ func refuseFindings(g *gate.Gate, findings []finding.Finding) error {
 		if f.Fix != "" {
 			r.Details = append(r.Details, "   fix: "+oneLine(f.Fix))
 		}
+	}
+	return r
+}
+
+// refuseParameters is the refusal of values that no Application may set.
+func refuseParameters(g *gate.Gate, refused []policies.Override) error {
+	r := &RefusedError{
+		Summary: fmt.Sprintf("%s: gate %s does not let an Application set it", refused[0].Origin, g.Metadata.Name),
+		Details: []string{"What an Application sets is seen by neither review, the server's checks nor a revert, so the Gate says which values may be set so, and no secret can be."},
+		Remedy: fmt.Sprintf("Remove the parameter and write the value to the cluster's values file; or, if the Application may decide it, add `parameter: true` to its entry under spec.perCluster in %s, and push.",
+			g.File),
+	}
+	for i, o := range refused {
+		if i == maxShown {
+			r.Details = append(r.Details, fmt.Sprintf("… and %d more.", len(refused)-maxShown))
+			break
+		}
+		r.Details = append(r.Details, o.Origin)
 	}
 	return r
 }

@@ -108,7 +108,7 @@ const (
 // and which layer it comes from. An error means that this could not be told.
 func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, opts Options) (Explanation, error) {
 	opts = opts.withDefaults()
-	src, err := newSource(fsys, g, opts.Limits)
+	src, err := newSource(fsys, g, opts)
 	if err != nil {
 		return Explanation{}, err
 	}

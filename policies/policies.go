@@ -29,6 +29,8 @@ type Options struct {
 	Workers int
 	// Limits bound what is read.
 	Limits values.Limits
+	// Overrides are laid over the values files of one cluster.
+	Overrides Overrides
 }
 
 func (o Options) withDefaults() Options {
@@ -45,7 +47,7 @@ func (o Options) withDefaults() Options {
 // to a bound.
 func Validate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) ([]finding.Finding, error) {
 	opts = opts.withDefaults()
-	src, err := newSource(fsys, g, opts.Limits)
+	src, err := newSource(fsys, g, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func ClusterValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 	}
 	one := *g
 	one.Spec.Clusters = []gate.Cluster{c}
-	src, err := newSource(fsys, &one, opts.withDefaults().Limits)
+	src, err := newSource(fsys, &one, opts.withDefaults())
 	if err != nil {
 		return Values{}, err
 	}

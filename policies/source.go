@@ -15,6 +15,7 @@ import (
 type source struct {
 	tree   *tree.Tree
 	limits values.Limits
+	over   Overrides
 	gate   *gate.Gate
 	chart  *values.Chart // nil without one
 	files  [][]string    // of each cluster
@@ -30,8 +31,8 @@ type sharedFile struct {
 	left int // clusters that will still ask
 }
 
-func newSource(fsys fs.FS, g *gate.Gate, limits values.Limits) (*source, error) {
-	s := &source{tree: tree.New(fsys), limits: limits, gate: g, shared: map[string]*sharedFile{}}
+func newSource(fsys fs.FS, g *gate.Gate, opts Options) (*source, error) {
+	s := &source{tree: tree.New(fsys), limits: opts.Limits, over: opts.Overrides, gate: g, shared: map[string]*sharedFile{}}
 	uses := map[string]int{}
 	for _, c := range g.Spec.Clusters {
 		paths := make([]string, 0, len(c.Values))
@@ -57,7 +58,7 @@ func newSource(fsys fs.FS, g *gate.Gate, limits values.Limits) (*source, error) 
 	if err != nil {
 		return nil, fmt.Errorf("find chart: %w", err)
 	}
-	s.chart, err = values.LoadChart(s.tree, dir, limits)
+	s.chart, err = values.LoadChart(s.tree, dir, s.limits)
 	return s, err
 }
 
@@ -96,9 +97,20 @@ func (s *source) merge(i int) (merged, user *values.Node, layers []*values.Node,
 		layers = append(layers, n)
 	}
 	user = values.Overlay(layers...)
-	merged = user
-	if s.chart != nil {
-		if merged, err = s.chart.Merge(user); err != nil {
+	if merged, err = s.withDefaults(user); err != nil {
+		return nil, nil, nil, err
+	}
+	if s.over.Cluster == s.gate.Spec.Clusters[i].Name {
+		over, err := s.overrides(merged)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		layers = append(layers, over...)
+		user = values.Overlay(layers...)
+		if merged, err = s.withDefaults(user); err != nil {
+			return nil, nil, nil, err
+		}
+		if err := s.heeded(merged); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -106,6 +118,14 @@ func (s *source) merge(i int) (merged, user *values.Node, layers []*values.Node,
 		err = merged.CheckSize(s.limits)
 	}
 	return merged, user, layers, err
+}
+
+// withDefaults lays the user's values over the chart's, if there is one.
+func (s *source) withDefaults(user *values.Node) (*values.Node, error) {
+	if s.chart == nil {
+		return user, nil
+	}
+	return s.chart.Merge(user)
 }
 
 // file parses a values file, or waits for whoever is at it.

@@ -120,9 +120,9 @@ func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService
 // GetParametersAnnouncement lists the parameters the Application may set.
 func (s *Service) GetParametersAnnouncement(stream apiclient.ConfigManagementPluginService_GetParametersAnnouncementServer) error {
 	out := &apiclient.ParametersAnnouncementResponse{}
-	err := s.serve("parameters", stream, func(_ context.Context, in received) error {
+	err := s.serve("parameters", stream, func(ctx context.Context, in received) error {
 		var text strings.Builder
-		if err := plugin.Parameters(in.tree, in.request, &text); err != nil {
+		if err := plugin.Parameters(ctx, in.tree, in.request, &text); err != nil {
 			return err
 		}
 		return json.Unmarshal([]byte(text.String()), &out.ParameterAnnouncements)

@@ -7,6 +7,10 @@ type PerCluster struct {
 	Path string `json:"path" jsonschema:"required"`
 	// Reason is for the person who asks why.
 	Reason string `json:"reason,omitempty"`
+	// Parameter lets an Argo CD Application set such a value of its cluster, as
+	// the plugin parameter "values.<path>". The server's checks and a revert
+	// know only what is in Git.
+	Parameter bool `json:"parameter,omitempty"`
 }
 
 // Unique asks that no two clusters hold the same value at a key path. The path

@@ -91,6 +91,26 @@ func (g Glob) Exact() (segments []string, ok bool) {
 // String is the glob as it was written.
 func (g Glob) String() string { return g.text }
 
+// Fields are the names of the fields that lead to the one place in maps that g
+// names; ok is false when it has stars or an item of a list.
+func (g Glob) Fields() (names []string, ok bool) {
+	for _, s := range g.segments {
+		if quoted, found := strings.CutPrefix(s, `["`); found {
+			name, err := strconv.Unquote(`"` + strings.TrimSuffix(quoted, "]"))
+			if err != nil {
+				return nil, false
+			}
+			names = append(names, name)
+			continue
+		}
+		if s[0] == '[' || strings.Contains(s, "*") {
+			return nil, false
+		}
+		names = append(names, s)
+	}
+	return names, true
+}
+
 // next parts the first segment of a path from the rest.
 func next(s string) (segment, rest string, err error) {
 	if s == "" {

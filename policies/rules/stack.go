@@ -49,6 +49,8 @@ type Spot struct {
 type Held struct {
 	// Value is the value as JSON, shortened, without secrets.
 	Value string
+	// Secret is true when the value, a scalar, is not shown.
+	Secret bool
 	// Digest is the same for equal values, also for secret ones. It is keyed:
 	// it tells nothing of the value, and means nothing to other Stacks.
 	Digest string
@@ -224,7 +226,7 @@ func (s *Stacks) spot(path []string, at level) Spot {
 		var held *Held
 		switch above := at.above[layer]; {
 		case n != nil:
-			held = &Held{Value: shorten(s.text(path, at, layer, maxValue)), Digest: s.digest(n), Kind: n.Kind, Position: n.Position()}
+			held = &Held{Value: shorten(s.text(path, at, layer, maxValue)), Secret: isHidden(n, at.hide), Digest: s.digest(n), Kind: n.Kind, Position: n.Position()}
 		case above.node != nil:
 			held = &Held{Above: above.path, Digest: s.digest(above.node), Kind: above.node.Kind, Position: above.node.Position()}
 			held.Value = blockText(above)
@@ -282,11 +284,14 @@ func (s *Stacks) text(path []string, at level, layer, most int) string {
 	return b.String() + closing
 }
 
+// isHidden reports whether n, at a path that hide is said of, is a secret.
+func isHidden(n *values.Node, hide bool) bool {
+	return hide || n.Kind == values.String && isCredential(n.Text)
+}
+
 // scalarText is a scalar as JSON, redacted where a finding would redact it.
 func scalarText(n *values.Node, hide bool) string {
-	if n.Kind == values.String && !hide {
-		hide = isCredential(n.Text)
-	}
+	hide = isHidden(n, hide)
 	switch {
 	case hide && n.Kind != values.Bool && !isEmpty(n):
 		return redacted
