@@ -52,6 +52,8 @@ type Clusters interface {
 type Minimums struct {
 	PreSync  []gate.Check
 	PostSync []gate.Check
+	// Guards hold beside those of the Gates.
+	Guards []RequiredGuard
 }
 
 // Limits bound the engine. A field that is 0 takes its default.
@@ -67,6 +69,9 @@ type Limits struct {
 	MinInterval time.Duration
 	// MaxDeadline is the longest deadline a Gate may set. Default 24h.
 	MaxDeadline time.Duration
+	// MaxFreshFor is how long a passed Run may be fresh, whatever its Gate
+	// says. Default 24h.
+	MaxFreshFor time.Duration
 	// RevertTries is how often a revert is tried, from seconds up to ten
 	// minutes apart, before it is given up. Default 150, about a day.
 	RevertTries int
@@ -81,6 +86,7 @@ func (l *Limits) defaults() {
 	def(&l.CheckTimeout, 2*time.Minute)
 	def(&l.MinInterval, time.Second)
 	def(&l.MaxDeadline, 24*time.Hour)
+	def(&l.MaxFreshFor, 24*time.Hour)
 	def(&l.RevertTries, 150)
 	def(&l.Retention, 90*24*time.Hour)
 }
@@ -110,6 +116,8 @@ type Options struct {
 	Limits       Limits
 	// PublicURL is where people reach the server, "" when nobody knows.
 	PublicURL string
+	// Admission keeps an admission.Index of what Runs let through.
+	Admission bool
 	// Now is the time; default time.Now.
 	Now func() time.Time
 	Log *slog.Logger
@@ -123,9 +131,11 @@ type Engine struct {
 	urls  map[string]*Repository // by canonical URL
 	gates *gates
 	hub   *hub
-	river *river.Client[*sql.Tx]
-	now   func() time.Time
-	log   *slog.Logger
+	// covers is nil when nobody asks for admission.
+	covers *covers
+	river  *river.Client[*sql.Tx]
+	now    func() time.Time
+	log    *slog.Logger
 }
 
 // New makes an Engine. It does not work on anything yet.
@@ -157,6 +167,11 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	var err error
+	if opts.Admission {
+		if e.covers, err = newCovers(e); err != nil {
+			return nil, err
+		}
+	}
 	if e.river, err = river.NewClient(riversqlite.New(e.store.DB()), e.queue()); err != nil {
 		return nil, fmt.Errorf("make job queue: %w", err)
 	}
@@ -187,6 +202,11 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.requeue(ctx); err != nil {
 		return err
 	}
+	if e.covers != nil {
+		if err := e.covers.start(ctx); err != nil {
+			return err
+		}
+	}
 	if err := e.river.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job queue: %w", err)
 	}
@@ -196,6 +216,9 @@ func (e *Engine) Start(ctx context.Context) error {
 // Stop ends the work. Questions that are under way are given up and asked again
 // by the next process.
 func (e *Engine) Stop(ctx context.Context) error {
+	if e.covers != nil {
+		e.covers.stop()
+	}
 	if err := e.river.StopAndCancel(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("stop job queue: %w", err)
 	}

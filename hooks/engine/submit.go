@@ -49,6 +49,7 @@ func (e *Engine) Submit(ctx context.Context, c hooks.Change, subject string) (ru
 	if err != nil {
 		return run, false, err
 	}
+	e.changed(ctx, k)
 	if fresh {
 		e.log.InfoContext(ctx, "run accepted", "run", r.ID, "gate", c.Gate, "cluster", c.Cluster,
 			"revision", c.Revision, "phase", string(c.Phase), "number", r.Number)
@@ -92,7 +93,7 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 	}
 	names := make([]string, 0, len(checks)+1)
 	if k.Phase == hooks.PreSync {
-		p.freshFor = phase.FreshFor.Or(defaultFreshFor)
+		p.freshFor = e.freshFor(phase.FreshFor.Or(defaultFreshFor))
 		names = append(names, valuesCheck)
 	}
 	for _, c := range checks {
@@ -144,6 +145,9 @@ func (e *Engine) evaluable(ctx context.Context, s *snapshot, k store.Key) error 
 	_, err := s.clusterValues(ctx, k.Cluster, e.opts.Policies)
 	if err == nil && k.Phase == hooks.PreSync {
 		_, err = s.validate(ctx, e.opts.Policies)
+	}
+	if err == nil && k.Phase == hooks.PreSync {
+		err = e.fillable(ctx, s, k)
 	}
 	if err == nil || unread(err) {
 		return err

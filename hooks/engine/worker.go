@@ -200,6 +200,7 @@ func (e *Engine) finish(ctx context.Context, r store.Stored, d decision, job *ri
 		return err
 	}
 	if first {
+		e.changed(ctx, r.Key())
 		e.log.InfoContext(ctx, "run finished", "run", r.ID, "gate", r.Change.Gate, "cluster", r.Change.Cluster,
 			"revision", r.Change.Revision, "phase", string(r.Change.Phase), "verdict", string(d.verdict), "reason", d.reason)
 	}

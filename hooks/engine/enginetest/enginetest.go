@@ -40,8 +40,10 @@ type World struct {
 	Clusters *Clusters
 	Minimums engine.Minimums
 	Limits   engine.Limits
-	Now      func() time.Time
-	Path     string // of the database
+	// Admission has the engine keep the admission index.
+	Admission bool
+	Now       func() time.Time
+	Path      string // of the database
 }
 
 // NewWorld has no commits and no checks.
@@ -65,7 +67,7 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	e, err = engine.New(engine.Options{
 		Store:        s,
 		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: w.Git, Reverter: w.Reverter}},
-		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits,
+		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.Admission,
 		PublicURL: "https://gate.example/", Now: w.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err == nil {
@@ -155,10 +157,13 @@ type Git struct {
 	mu      sync.Mutex
 	commits map[string]commit
 	stray   map[string]bool
+	tip     string
+	moves   int
 	err     error
 }
 
-// head stands for the newest commit of main.
+// head begins the name of the newest commit of main; a number follows, which
+// tells one from the next.
 const head = "main"
 
 // Commit adds a revision. parent is "" for the first.
@@ -169,13 +174,15 @@ func (g *Git) Commit(rev, parent string, tree fs.FS) {
 		parent = Rev(parent)
 	}
 	g.commits[Rev(rev)] = commit{tree, parent}
+	g.tip = Rev(rev)
+	g.moves++
 }
 
 // Stray adds a revision that no branch holds, as a forge serves those of forks.
 func (g *Git) Stray(rev string, tree fs.FS) {
-	g.Commit(rev, "", tree)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.commits[Rev(rev)] = commit{tree, ""}
 	if g.stray == nil {
 		g.stray = map[string]bool{}
 	}
@@ -193,6 +200,9 @@ func (g *Git) Break(err error) {
 func (g *Git) Tree(_ context.Context, revision string) (fs.FS, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if strings.HasPrefix(revision, head) {
+		revision = g.tip
+	}
 	c, ok := g.commits[revision]
 	switch {
 	case g.err != nil:
@@ -213,7 +223,7 @@ func (g *Git) Branch(_ context.Context, name string) (string, error) {
 	case name != head:
 		return "", gitops.ErrNoBranch
 	}
-	return head, nil
+	return fmt.Sprintf("%s %d", head, g.moves), nil
 }
 
 // IsAncestor implements gitops.Repository.
@@ -223,7 +233,7 @@ func (g *Git) IsAncestor(_ context.Context, ancestor, revision string) (bool, er
 	if g.err != nil {
 		return false, g.err
 	}
-	if revision == head {
+	if strings.HasPrefix(revision, head) {
 		_, ok := g.commits[ancestor]
 		return ok && !g.stray[ancestor], nil
 	}
