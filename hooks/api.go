@@ -5,6 +5,9 @@ package hooks
 const (
 	PathChanges = "/v1/changes" // POST a Change, answered with its Run
 	PathRuns    = "/v1/runs"    // GET /v1/runs/{id}, /v1/runs/{id}/events
+	// PathAdmission is for API servers: POST /admission/{cluster}. They show
+	// who they are in their own ways.
+	PathAdmission = "/admission"
 )
 
 // TokenAudience is the audience that a hook Job's ServiceAccount token must be

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/syncgate/syncgate/hooks/config"
@@ -52,6 +54,11 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	if cfg.TLS != nil {
 		if httpServer.TLSConfig, err = server.TLS(cfg.TLS.CertFile, cfg.TLS.KeyFile); err != nil {
 			return errors.Join(err, l.Close())
+		}
+		if slices.ContainsFunc(cfg.Admission.Clusters, func(c config.AdmissionCluster) bool { return c.ClientCAFile != "" }) {
+			// Who has a certificate sends it; whether it must be good depends
+			// on what is asked.
+			httpServer.TLSConfig.ClientAuth = tls.RequestClientCert
 		}
 	} else {
 		log.WarnContext(ctx, "serving plain http: tokens can be read on the way", "setting", "insecure")

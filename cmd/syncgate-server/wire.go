@@ -86,11 +86,12 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Repositories: repositories,
 		Clusters:     a.known,
 		Checks:       checks.New(checks.Options{Stores: stores, HTTP: checks.HTTPOptions{AllowHosts: cfg.Checks.HTTPAllowHosts}}),
-		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync},
+		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync, Guards: requiredGuards(cfg)},
+		Admission:    len(cfg.Admission.Clusters) > 0,
 		Limits: engine.Limits{
 			Runs: cfg.Limits.Runs, Checks: cfg.Limits.ChecksPerRun,
 			CheckTimeout: cfg.Limits.CheckTimeout.Or(0), MinInterval: cfg.Limits.MinInterval.Or(0),
-			MaxDeadline: cfg.Limits.MaxDeadline.Or(0), RevertTries: cfg.Limits.RevertTries,
+			MaxDeadline: cfg.Limits.MaxDeadline.Or(0), MaxFreshFor: cfg.Limits.MaxFreshFor.Or(0), RevertTries: cfg.Limits.RevertTries,
 			Retention: cfg.Database.Retention.Or(0),
 		},
 		PublicURL: cfg.PublicURL,
@@ -103,7 +104,34 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
-	return a, nil
+	return a, a.admit(cfg)
+}
+
+func requiredGuards(cfg *config.Config) []engine.RequiredGuard {
+	var out []engine.RequiredGuard
+	for _, g := range cfg.Minimums.Guards {
+		out = append(out, engine.RequiredGuard(g))
+	}
+	return out
+}
+
+// admit lets the API servers of the configuration ask.
+func (a *app) admit(cfg *config.Config) error {
+	if len(cfg.Admission.Clusters) == 0 {
+		return nil
+	}
+	known := map[string]*server.APIServer{}
+	for _, c := range cfg.Admission.Clusters {
+		s, err := server.NewAPIServer(server.APIServerOptions{
+			ClientCAFile: c.ClientCAFile, ClientNames: c.ClientNames, TokenFile: c.TokenFile, TokenInPath: c.TokenInPath,
+		})
+		if err != nil {
+			return fmt.Errorf("admit the API server of cluster %s: %w", c.Name, err)
+		}
+		known[c.Name] = s
+	}
+	a.server.EnableAdmission(server.Admission{Index: a.engine.Admission(), Clusters: known})
+	return nil
 }
 
 // repository opens a repository and the forge its reverts go to.

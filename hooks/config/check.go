@@ -42,6 +42,8 @@ func (d *decoder) check(c *Config) {
 	}
 	d.checkMinimums("minimums.preSync", c.Minimums.PreSync)
 	d.checkMinimums("minimums.postSync", c.Minimums.PostSync)
+	d.checkGuards(c)
+	d.checkAdmission(c)
 	switch c.Log.Level {
 	case "", "debug", "info", "warn", "error":
 	default:

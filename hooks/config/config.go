@@ -37,6 +37,8 @@ type Config struct {
 	// Minimums are checks that every Gate has. A Gate can add to them and not
 	// weaken them.
 	Minimums Minimums `json:"minimums,omitempty"`
+	// Admission lets API servers ask before they change guarded objects.
+	Admission Admission `json:"admission,omitempty"`
 	// Checks bounds what checks may reach.
 	Checks Checks `json:"checks,omitempty"`
 	// Limits bound the server. Fields that are not set take their defaults.
@@ -124,6 +126,43 @@ type Plain struct {
 type Minimums struct {
 	PreSync  []gate.Check `json:"preSync,omitempty"`
 	PostSync []gate.Check `json:"postSync,omitempty"`
+	// Guards are guards that hold whatever Gates say.
+	Guards []MinimumGuard `json:"guards,omitempty"`
+}
+
+// MinimumGuard is a guard and the Gate whose Runs cover it.
+type MinimumGuard struct {
+	// Repository is the server's name of the repository, Gate the Gate's name.
+	Repository string `json:"repository"`
+	Gate       string `json:"gate"`
+	// Clusters it holds on. Default: all.
+	Clusters []string `json:"clusters,omitempty"`
+	// Namespace of the objects.
+	Namespace string `json:"namespace"`
+	// Guard is in the form a Gate has it.
+	Guard gate.Guard `json:"guard"`
+}
+
+// Admission lets API servers ask before they change guarded objects.
+type Admission struct {
+	// Clusters are those whose API servers may ask.
+	Clusters []AdmissionCluster `json:"clusters,omitempty"`
+}
+
+// AdmissionCluster is how the API server of a cluster shows who it is: by a
+// client certificate or a token.
+type AdmissionCluster struct {
+	// Name is what Gates call the cluster.
+	Name string `json:"name"`
+	// ClientCAFile holds the authorities of its client certificate, PEM.
+	ClientCAFile string `json:"clientCAFile,omitempty"`
+	// ClientNames are the common names the certificate may have. Default: any.
+	ClientNames []string `json:"clientNames,omitempty"`
+	// TokenFile holds tokens, one a line, at least 32 bytes each.
+	TokenFile string `json:"tokenFile,omitempty"`
+	// TokenInPath takes the token as the end of the URL's path too, for API
+	// servers that can be given no credentials.
+	TokenInPath bool `json:"tokenInPath,omitempty"`
 }
 
 // Log says what is logged.
@@ -153,6 +192,9 @@ type Limits struct {
 	MinInterval gate.Duration `json:"minInterval,omitempty"`
 	// MaxDeadline is the longest deadline a Gate may set. Default 24h.
 	MaxDeadline gate.Duration `json:"maxDeadline,omitempty"`
+	// MaxFreshFor is how long a passed Run may be fresh, whatever its Gate
+	// says. Default 24h.
+	MaxFreshFor gate.Duration `json:"maxFreshFor,omitempty"`
 	// RevertTries is how often a revert is tried, seconds up to ten minutes
 	// apart. Default 150, about a day.
 	RevertTries int `json:"revertTries,omitempty"`
@@ -192,6 +234,9 @@ func (c *Config) resolve(dir string) {
 		if k := c.Clusters[i].Kubeconfig; k != nil {
 			fields = append(fields, &k.Path)
 		}
+	}
+	for i := range c.Admission.Clusters {
+		fields = append(fields, &c.Admission.Clusters[i].ClientCAFile, &c.Admission.Clusters[i].TokenFile)
 	}
 	for i := range c.Stores {
 		if f := c.Stores[i].Folder; f != nil {

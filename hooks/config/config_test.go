@@ -60,10 +60,23 @@ func TestEveryField(t *testing.T) {
 				{Name: "backup", Backup: &gate.BackupCheck{MaxAge: gate.Duration(24 * time.Hour), Objects: &gate.ObjectBackup{Store: "dumps"}}},
 			},
 			PostSync: []gate.Check{{Name: "site", HTTP: &gate.HTTPCheck{URL: "https://chat.example/ping", Headers: map[string]string{"Accept": "text/plain"}, Timeout: gate.Duration(5 * time.Second)}}},
+			Guards: []config.MinimumGuard{
+				{Repository: "fleet", Gate: "chat", Clusters: []string{"eu"}, Namespace: "chat", Guard: gate.Guard{
+					Use: "mattermost/server", APIVersion: "installation.mattermost.com/v1beta1", Kind: "Mattermost", Name: "chat", Fields: []gate.GuardField{
+						{Path: "spec.image", Value: `${values.mattermostCR.?spec.?image.orValue("mattermost/mattermost-enterprise-edition")}`, Unset: "mattermost/mattermost-enterprise-edition"},
+						{Path: "spec.version", Value: "${values.mattermostCR.spec.version}"},
+					}}},
+				{Repository: "fleet", Gate: "chat", Namespace: "chat", Guard: gate.Guard{APIVersion: "apps/v1", Kind: "Deployment",
+					Fields: []gate.GuardField{{Path: "spec.template.spec.containers[name=web].image", Value: "${values.image}", Unset: "none"}}}},
+			},
 		},
+		Admission: config.Admission{Clusters: []config.AdmissionCluster{
+			{Name: "eu", ClientCAFile: "/etc/syncgate/eu-ca.pem", ClientNames: []string{"eu-apiserver"}},
+			{Name: "us", TokenFile: "/etc/syncgate/us-token", TokenInPath: true},
+		}},
 		Checks: config.Checks{HTTPAllowHosts: []string{"127.0.0.1:80"}},
 		Limits: config.Limits{Runs: 1, ChecksPerRun: 2, CheckTimeout: gate.Duration(time.Minute), MinInterval: gate.Duration(2 * time.Second),
-			MaxDeadline: gate.Duration(3 * time.Hour), RevertTries: 4, Streams: 5, StreamsPerCaller: 6, RatePerCaller: 7, TokenReviews: 8},
+			MaxDeadline: gate.Duration(3 * time.Hour), MaxFreshFor: gate.Duration(2 * time.Hour), RevertTries: 4, Streams: 5, StreamsPerCaller: 6, RatePerCaller: 7, TokenReviews: 8},
 		Log: config.Log{Level: "debug"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -154,6 +167,16 @@ func TestMistakes(t *testing.T) {
 		{"minimum of two kinds", "clusters:", "minimums: {preSync: [{name: a, nodes: {}, pods: {}}]}\nclusters:", []string{"found 2"}},
 		{"minimum by preset", "clusters:", "minimums: {preSync: [{name: a, use: x/y}]}\nclusters:", []string{"minimums.preSync[0].use: expected the check written out"}},
 		{"minimum twice", "clusters:", "minimums: {preSync: [{name: a, nodes: {}}, {name: a, nodes: {}}]}\nclusters:", []string{"a name of its own"}},
+		{"guard without admission", "clusters:", "minimums: {guards: [{repository: fleet, gate: chat, namespace: chat, guard: {use: mattermost/server}}]}\nclusters:", []string{"minimums.guards: expected admission.clusters"}},
+		{"guard of no repository", "clusters:", "minimums: {guards: [{repository: x, guard: {apiVersion: v1, kind: pod, fields: [{path: \"spec.*\", value: \"${x}\"}]}}]}\nclusters:", []string{
+			`minimums.guards[0].repository: expected the name of one of the repositories, found "x"`, "minimums.guards[0].gate: expected a value", "minimums.guards[0].namespace",
+			`minimums.guards[0].guard.kind: expected a kind, found "pod"`, "minimums.guards[0].guard.fields[0].path: expected the path of one field", "undeclared reference to 'x'"}},
+		{"guard by no preset", "clusters:", "minimums: {guards: [{repository: fleet, gate: chat, namespace: chat, guard: {use: mattermost/x}}]}\nclusters:", []string{"minimums.guards[0].guard.use: expected one of mattermost/server"}},
+		{"admission without proof", "clusters:", "admission: {clusters: [{name: eu}]}\nclusters:", []string{"admission.clusters[0]: expected clientCAFile or tokenFile"}},
+		{"admission by certificate without tls", "clusters:", "admission: {clusters: [{name: eu, clientCAFile: ca}]}\nclusters:", []string{"admission.clusters[0].clientCAFile: expected tls"}},
+		{"admission by names alone", "clusters:", "admission: {clusters: [{name: eu, tokenFile: t, clientNames: [x]}]}\nclusters:", []string{"admission.clusters[0].clientNames: expected clientCAFile"}},
+		{"admission by no token in the path", "clusters:", "admission: {clusters: [{name: eu, tokenInPath: true}]}\nclusters:", []string{"admission.clusters[0].tokenInPath: expected tokenFile"}},
+		{"admission twice", "clusters:", "admission: {clusters: [{name: eu, tokenFile: t}, {name: eu, tokenFile: t}]}\nclusters:", []string{`admission.clusters[1].name: expected a name of its own`}},
 		{"log level", "clusters:", "log: {level: loud}\nclusters:", []string{"log.level: expected debug"}},
 		{"two documents", "clusters:", "---\nclusters:", []string{"expected one YAML document"}},
 		{"no YAML", "clusters:", "\tclusters: {", []string{"c.yaml: "}},
@@ -204,7 +227,7 @@ func paths(t reflect.Type, at string) (out []string) {
 		return paths(t.Elem(), at)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && t.Elem() != reflect.TypeFor[gate.Check]():
 		return paths(t.Elem(), at+"[]")
-	case t.Kind() != reflect.Struct:
+	case t.Kind() != reflect.Struct, t == reflect.TypeFor[gate.Guard]():
 		return []string{strings.TrimPrefix(at, ".")}
 	}
 	for i := range t.NumField() {

@@ -72,14 +72,31 @@ func (a *authenticator) authenticate(ctx context.Context, cluster, token string)
 // audit keeps a refusal. Strangers can cause it, so it is bounded: what is left
 // out is counted in the next line.
 func (a *authenticator) audit(ctx context.Context, entry store.AuditEntry) {
+	if a.mayAudit(ctx, &entry) {
+		a.write(ctx, entry)
+	}
+}
+
+// auditLater is audit for those who cannot wait for the database.
+func (a *authenticator) auditLater(ctx context.Context, entry store.AuditEntry) {
+	if a.mayAudit(ctx, &entry) {
+		go a.write(ctx, entry) // as many as the rate lets through
+	}
+}
+
+func (a *authenticator) mayAudit(ctx context.Context, entry *store.AuditEntry) bool {
 	a.log.WarnContext(ctx, "request refused", "action", entry.Action, "subject", entry.Subject, "cluster", entry.Cluster, "detail", entry.Detail)
 	if !a.audits.Allow() {
 		a.skipped.Add(1)
-		return
+		return false
 	}
 	if n := a.skipped.Swap(0); n > 0 {
 		entry.Detail += fmt.Sprintf(" (and %d more refusals before this one)", n)
 	}
+	return true
+}
+
+func (a *authenticator) write(ctx context.Context, entry store.AuditEntry) {
 	if err := a.engine.Audit(context.WithoutCancel(ctx), entry); err != nil {
 		a.log.ErrorContext(ctx, "audit not written", "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -25,10 +26,13 @@ func (s *Server) logged(c *gin.Context) {
 	if p := c.FullPath(); p == "/healthz" || p == "/readyz" {
 		level = slog.LevelDebug
 	}
+	if strings.HasPrefix(c.FullPath(), hooks.PathAdmission) && c.Writer.Status() == http.StatusOK {
+		level = slog.LevelDebug // there are hundreds a second; what is refused is in the audit log
+	}
 	if c.Writer.Status() >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	s.log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "path", c.Request.URL.Path,
+	s.log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "path", shownPath(c.Request),
 		"status", c.Writer.Status(), "subject", c.GetString(subjectKey), "elapsed", time.Since(start).String())
 }
 
@@ -42,7 +46,7 @@ func (s *Server) recovered(c *gin.Context) {
 		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(p)
 		}
-		s.log.ErrorContext(c.Request.Context(), "request panicked", "path", c.Request.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.log.ErrorContext(c.Request.Context(), "request panicked", "path", shownPath(c.Request), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 		if c.Writer.Written() {
 			c.Abort()
 			return

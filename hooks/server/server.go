@@ -62,6 +62,9 @@ type Limits struct {
 	// TokenCache is how long a token that was good is not taken to its
 	// cluster again. Default 30s.
 	TokenCache time.Duration
+	// Reviewing is how many admission reviews are read at one moment. Default
+	// 64.
+	Reviewing int
 }
 
 func (l *Limits) defaults() {
@@ -74,6 +77,7 @@ func (l *Limits) defaults() {
 	def(&l.StreamTimeout, 10*time.Minute)
 	def(&l.Heartbeat, 15*time.Second)
 	def(&l.TokenCache, 30*time.Second)
+	def(&l.Reviewing, 64)
 }
 
 func def[T int | time.Duration](field *T, value T) {
@@ -91,6 +95,10 @@ type Server struct {
 	streams *streams
 	log     *slog.Logger
 	closing chan struct{}
+	// admission is nil when it is not enabled; reviewing has a place for each
+	// review.
+	admission *Admission
+	reviewing chan struct{}
 }
 
 // New makes the API's handler. Close ends its streams, which http.Server's
@@ -126,6 +134,7 @@ func (s *Server) Handler() http.Handler {
 	g.GET(hooks.PathRuns, s.timed, s.listRuns)
 	g.GET(hooks.PathRuns+"/:id", s.timed, s.getRun)
 	g.GET(hooks.PathRuns+"/:id/events", s.events)
+	s.admissionRoutes(g)
 	return g
 }
 

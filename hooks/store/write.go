@@ -167,7 +167,7 @@ func (s *Store) Baselines(ctx context.Context, k Key, limit int) (out []Baseline
 type AuditEntry struct {
 	At time.Time
 	// Action is what was tried: "authenticate", "authorize", "change",
-	// "verdict", "override", "revert", "settle".
+	// "verdict", "override", "revert", "settle", "admission".
 	Action string
 	// Subject is who: a user name, "" when unknown; "syncgate" is the server.
 	Subject string

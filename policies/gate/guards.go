@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -82,6 +84,35 @@ func (g Guard) Validate(compile func(template string) error, wrong func(field, p
 			wrong(at+".value", err.Error(), "correct the expression; its variables are "+strings.Join(TemplateVariables(), ", "))
 		}
 	}
+}
+
+// Resolve is the guard laid over the preset it uses, for guards that were not
+// decoded with a Gate.
+func (g Guard) Resolve() (Guard, error) {
+	if g.Use == "" {
+		return g, nil
+	}
+	body, err := guardPreset(g.Use)
+	if err != nil {
+		return g, err
+	}
+	var under Guard
+	var plain any
+	if err := body.Decode(&plain); err != nil {
+		return g, fmt.Errorf("read guard %s: %w", g.Use, err)
+	}
+	text, err := json.Marshal(plain)
+	if err == nil {
+		err = json.Unmarshal(text, &under)
+	}
+	if err != nil {
+		return g, fmt.Errorf("read guard %s: %w", g.Use, err)
+	}
+	g.APIVersion, g.Kind, g.Name = cmp.Or(g.APIVersion, under.APIVersion), cmp.Or(g.Kind, under.Kind), cmp.Or(g.Name, under.Name)
+	if len(g.Fields) == 0 {
+		g.Fields = under.Fields
+	}
+	return g, nil
 }
 
 // Segments are the segments of the field's path.
