@@ -191,9 +191,13 @@ func (c *covers) state(ctx context.Context, repo *Repository, k store.Key) (s ad
 	return s, err
 }
 
-// overriddenUntil is when an override ends: that of a Run that a person let
-// through is its deadline.
-func overriddenUntil(r store.Stored) time.Time { return r.Deadline }
+// overriddenUntil is when an override ends; one without an end covers nothing.
+func overriddenUntil(r store.Stored) time.Time {
+	if r.Override == nil {
+		return time.Time{}
+	}
+	return r.Override.Until
+}
 
 // lost reports that a revision, or the Gate in it, can never be read.
 func lost(err error) bool {
