@@ -54,12 +54,14 @@ var scenarios = []struct {
 		"ServiceAccount mattermost-operator/syncgate-hook",
 		"ServiceAccount syncgate/gate-syncgate",
 		"StatefulSet syncgate/gate-syncgate",
+		"ValidatingWebhookConfiguration syncgate-gate-syncgate",
 	}},
 	{"other-cluster.yaml", []string{
 		"ClusterRole syncgate-gate-syncgate",
 		"ClusterRoleBinding syncgate-gate-syncgate",
 		"ServiceAccount mattermost/syncgate-hook",
 		"ServiceAccount syncgate/gate-syncgate",
+		"ValidatingWebhookConfiguration syncgate-gate-syncgate",
 	}},
 }
 
@@ -133,6 +135,9 @@ func paths(c *config.Config) []string {
 		if r.Forge.GitHub != nil {
 			all = append(all, r.Forge.GitHub.TokenFile)
 		}
+	}
+	for _, a := range c.Admission.Clusters {
+		all = append(all, a.ClientCAFile, a.TokenFile)
 	}
 	for _, s := range c.Stores {
 		if s.S3 != nil {
@@ -370,6 +375,10 @@ func TestSchemaRefuses(t *testing.T) {
 		{"two pods on one file", "persistence: {accessModes: [ReadWriteMany]}", "accessModes"},
 		{"taking snapshots it may not see", "rbac: {snapshots: {take: true, read: false}}", "snapshots"},
 		{"wildcard", "rbac: {resources: [{apiGroups: ['*'], resources: [secrets]}]}", "apiGroups"},
+		{"asking about a subresource", "admission: {rules: [{apiGroups: [apps], apiVersions: [v1], resources: [deployments/status]}]}", "resources"},
+		{"asking about everything", "admission: {rules: [{apiGroups: ['*'], apiVersions: [v1], resources: [pods]}]}", "apiGroups"},
+		{"a token that can be guessed", "admission: {pathToken: abc}", "pathToken"},
+		{"asking over plain http", "admission: {url: http://x}", "url"},
 		{"digest that is none", "image: {digest: latest}", "digest"},
 	}
 	for _, tt := range tests {
