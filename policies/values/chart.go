@@ -37,6 +37,14 @@ type Chart struct {
 // Name is the chart's name.
 func (c *Chart) Name() string { return c.md.Name }
 
+// WithDefaults is c with other default values of its own in place of those of
+// its values.yaml. c is not changed.
+func (c *Chart) WithDefaults(n *Node) *Chart {
+	out := *c
+	out.values = n
+	return &out
+}
+
 // Files are the values files that the defaults come from, in no order.
 func (c *Chart) Files() []string {
 	files := []string{c.values.File}

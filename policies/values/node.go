@@ -98,6 +98,13 @@ func (n *Node) find(key string) int {
 	return -1
 }
 
+// With is a copy of a map that has the field too, and shares all else.
+func (n *Node) With(key string, v *Node) *Node {
+	out := n.shallow()
+	out.set(key, v)
+	return out
+}
+
 // set gives a field a value, whether it is there or not.
 func (n *Node) set(key string, v *Node) {
 	if i := n.find(key); i >= 0 {
