@@ -55,7 +55,7 @@ var confined = map[string][]string{
 	"github.com/google/cel-go":         {"policies/expr"},
 	"modernc.org/sqlite":               {"hooks/store"},
 	"helm.sh/helm/v3/pkg/engine":       {"plugin/render"},
-	"sigs.k8s.io/kustomize/api/krusty": {"plugin/render"},
+	"sigs.k8s.io/kustomize/api/krusty": {"policies/kustomize"},
 	"github.com/riverqueue/river":      {"hooks"},
 }
 

@@ -116,8 +116,8 @@ func capabilities(c Capabilities) (*chartutil.Capabilities, error) {
 	return caps, nil
 }
 
-// asHelm is v as Helm decodes values: every number a float64. Maps and lists
-// are new, since Helm's merge writes into them.
+// asHelm is v as Helm has values: a number of a file is a float64, a whole one
+// that a parameter sets an int64. Maps and lists are new, since Helm's merge writes into them.
 func asHelm(v map[string]any) map[string]any {
 	out := make(map[string]any, len(v))
 	for key, value := range v {
@@ -137,8 +137,6 @@ func asHelmValue(v any) any {
 		}
 		return list
 	case int:
-		return float64(v)
-	case int64:
 		return float64(v)
 	case uint64:
 		return float64(v)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/syncgate/syncgate/internal/yamlnode"
 )
 
 // Object is one Kubernetes object, or one list of objects, as text.
@@ -175,7 +177,7 @@ func indexLine(data []byte, prefix string) int {
 
 // head reads what tells the object n from others.
 func (d document) head(n *yaml.Node) (Head, error) {
-	if n = follow(n); n.Kind != yaml.MappingNode {
+	if n = yamlnode.Follow(n); n.Kind != yaml.MappingNode {
 		return Head{}, d.fail(n.Line, n.Column, "expected a Kubernetes object, found "+kindName(n),
 			"remove it, or move it out of what is rendered")
 	}
@@ -190,7 +192,7 @@ func (d document) head(n *yaml.Node) (Head, error) {
 		{&h.Name, []string{"metadata", "name"}, false},
 		{&h.Namespace, []string{"metadata", "namespace"}, false},
 	} {
-		v := find(n, f.path...)
+		v := yamlnode.Find(n, f.path...)
 		if v != nil && v.Tag != "!!null" {
 			if v.Kind != yaml.ScalarNode || v.Tag != "!!str" {
 				return Head{}, d.fail(v.Line, v.Column, "expected a string as "+strings.Join(f.path, "."), "write it in quotes")
@@ -202,20 +204,20 @@ func (d document) head(n *yaml.Node) (Head, error) {
 				"set it, or move the file out of what is rendered")
 		}
 	}
-	if a := find(n, "metadata", "annotations"); a != nil && a.Kind == yaml.MappingNode {
+	if a := yamlnode.Find(n, "metadata", "annotations"); a != nil && a.Kind == yaml.MappingNode {
 		h.Annotations = map[string]string{}
 		for i := 0; i+1 < len(a.Content); i += 2 {
-			h.Annotations[a.Content[i].Value] = follow(a.Content[i+1]).Value
+			h.Annotations[a.Content[i].Value] = yamlnode.Follow(a.Content[i+1]).Value
 		}
 	}
-	if h.Name == "" && !isList(h.Kind) && find(n, "metadata", "generateName") == nil {
+	if h.Name == "" && !isList(h.Kind) && yamlnode.Find(n, "metadata", "generateName") == nil {
 		return Head{}, d.fail(n.Line, n.Column, "found a "+h.Kind+" without metadata.name", "name it")
 	}
 	return h, nil
 }
 
 func (d document) items(n *yaml.Node) ([]Head, error) {
-	list := find(follow(n), "items")
+	list := yamlnode.Find(yamlnode.Follow(n), "items")
 	if list == nil || list.Kind != yaml.SequenceNode {
 		return nil, nil
 	}

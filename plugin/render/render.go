@@ -75,7 +75,7 @@ func New(limits Limits) Renderers {
 	run := newRunner(limits.withDefaults())
 	return Renderers{
 		KindHelm:      &Helm{run: run},
-		KindKustomize: &Kustomize{run: run, one: make(chan struct{}, 1)},
+		KindKustomize: &Kustomize{run: run},
 		KindPlain:     &Plain{run: run},
 	}
 }
@@ -83,9 +83,9 @@ func New(limits Limits) Renderers {
 // ErrNoSource is a Gate that only guards values and has nothing to render.
 var ErrNoSource = errors.New("the Gate has no spec.source")
 
-// For is the Renderer that a Gate's source asks for.
-func (r Renderers) For(src gate.Source) (Renderer, error) {
-	kind, err := KindOf(src)
+// For is the Renderer that a Gate asks for.
+func (r Renderers) For(g gate.Gate) (Renderer, error) {
+	kind, err := KindOf(g)
 	if err != nil {
 		return nil, err
 	}
@@ -96,15 +96,18 @@ func (r Renderers) For(src gate.Source) (Renderer, error) {
 	return renderer, nil
 }
 
-// KindOf says which kind a source is; ErrNoSource when it is none.
-func KindOf(src gate.Source) (Kind, error) {
-	switch {
+// KindOf says which kind a Gate's source is; ErrNoSource when it is none. What
+// Argo CD's and Flux's objects deliver are charts.
+func KindOf(g gate.Gate) (Kind, error) {
+	switch src := g.Spec.Source; {
 	case src.Helm != nil:
 		return KindHelm, nil
 	case src.Kustomize != nil:
 		return KindKustomize, nil
 	case src.Plain != nil:
 		return KindPlain, nil
+	case len(g.Spec.ClustersFrom) > 0:
+		return KindHelm, nil
 	}
 	return "", ErrNoSource
 }

@@ -1,4 +1,4 @@
-package render
+package kustomize
 
 import (
 	"context"
@@ -12,20 +12,24 @@ import (
 )
 
 // errReadOnly is what the library gets when it wants to write.
-var errReadOnly = errors.New("the repository is read-only while rendering")
+var errReadOnly = errors.New("the repository is read-only while building")
 
 // repoFS lets Kustomize read the repository, whose root is its "/". Files are
 // read when they are asked for, and counted.
 type repoFS struct {
-	ctx context.Context //nolint:containedctx // the interface has no room for it; a repoFS lives for one render
-	r   *reader
-	// failed is the first error that ends the render whatever is made of it.
+	ctx  context.Context //nolint:containedctx // the interface has no room for it; a repoFS lives for one build
+	r    *reader
+	read []File
+	seen map[string]bool
+	// failed is the first error that ends the build whatever is made of it.
 	failed error
 }
 
 var _ filesys.FileSystem = (*repoFS)(nil)
 
-func newRepoFS(ctx context.Context, r *reader) *repoFS { return &repoFS{ctx: ctx, r: r} }
+func newRepoFS(ctx context.Context, r *reader) *repoFS {
+	return &repoFS{ctx: ctx, r: r, seen: map[string]bool{}}
+}
 
 // abs is the path by which the library knows a path of the repository.
 func (f *repoFS) abs(name string) string { return path.Join("/", name) }
@@ -60,6 +64,10 @@ func (f *repoFS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	data, err := f.r.read(rel)
+	if err == nil && !f.seen[rel] {
+		f.seen[rel] = true
+		f.read = append(f.read, File{rel, data})
+	}
 	var hit *LimitError
 	if errors.As(err, &hit) && f.failed == nil {
 		f.failed = err

@@ -1,6 +1,7 @@
-package render
+package kustomize
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,9 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/syncgate/syncgate/internal/yamlnode"
 	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/values"
 )
 
 // Kustomize takes what looks like a URL for one, fetches files by HTTP and
@@ -100,13 +103,13 @@ func (c *refCheck) dir(ctx context.Context, dir string, config bool) error {
 		return err
 	}
 	for _, field := range []string{"resources", "components", "bases", "generators", "transformers", "validators"} {
-		list := find(doc, field)
+		list := yamlnode.Find(doc, field)
 		if list == nil || list.Kind != yaml.SequenceNode {
 			continue
 		}
 		asConfig := config || field == "generators" || field == "transformers" || field == "validators"
 		for _, entry := range list.Content {
-			if err := c.entry(ctx, name, follow(entry), asConfig); err != nil {
+			if err := c.entry(ctx, name, yamlnode.Follow(entry), asConfig); err != nil {
 				return err
 			}
 		}
@@ -138,7 +141,7 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 	}
 	to, err := tree.Join(path.Dir(from), entry.Value)
 	if err != nil {
-		return &ObjectError{
+		return &RefError{
 			File: from, Line: entry.Line, Column: entry.Column,
 			Problem: fmt.Sprintf("names %q, which is no path inside of the repository", shorten(entry.Value, 200)),
 			Remedy:  "give a path relative to this file, with slashes, that stays inside",
@@ -150,7 +153,7 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 	}
 	info, err := fs.Stat(c.r.tree.FS(), target)
 	if err != nil {
-		return &ObjectError{
+		return &RefError{
 			File: from, Line: entry.Line, Column: entry.Column,
 			Problem: "names " + to + ", which is not in the repository",
 			Remedy:  "add it, or correct the path; nothing is fetched while rendering",
@@ -172,10 +175,14 @@ func (c *refCheck) entry(ctx context.Context, from string, entry *yaml.Node, con
 
 // config looks at the configuration of generators or transformers.
 func (c *refCheck) config(name string, data []byte) error {
-	for _, d := range splitYAML(name, data) {
-		if _, err := c.parse(name, d.data, true); err != nil {
-			return err
+	for from := 0; from < len(data); {
+		end := from + values.DocumentEnd(data[from:])
+		if len(bytes.TrimSpace(data[from:end])) > 0 {
+			if _, err := c.parse(name, data[from:end], true); err != nil {
+				return err
+			}
 		}
+		from = end
 	}
 	return nil
 }
@@ -184,7 +191,7 @@ func (c *refCheck) config(name string, data []byte) error {
 func (c *refCheck) parse(name string, data []byte, config bool) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Load(data, &doc); err != nil {
-		return nil, document{file: name, line: 1}.syntax(err)
+		return nil, syntax(name, err)
 	}
 	n := &doc
 	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
@@ -201,7 +208,7 @@ func (c *refCheck) parse(name string, data []byte, config bool) (*yaml.Node, err
 // that names files.
 func (c *refCheck) local(file string, n *yaml.Node, named bool, suspect func(string) bool) error {
 	if c.nodes++; c.nodes > maxRefNodes {
-		return &LimitError{Limit: "kustomizationNodes", Value: maxRefNodes, Where: file, Remedy: "write out what the aliases stand for, or render a smaller kustomization"}
+		return &LimitError{Limit: "kustomizationNodes", Value: maxRefNodes, Where: file, Remedy: "write out what the aliases stand for, or build a smaller kustomization"}
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -222,7 +229,7 @@ func (c *refCheck) local(file string, n *yaml.Node, named bool, suspect func(str
 		// "key=path" is how generators rename a file.
 		_, renamed, _ := strings.Cut(n.Value, "=")
 		if named && (suspect(n.Value) || suspect(renamed)) {
-			return &ObjectError{
+			return &RefError{
 				File: file, Line: n.Line, Column: n.Column,
 				Problem: fmt.Sprintf("refers to %q, which is remote", shorten(n.Value, 200)),
 				Remedy:  "commit a copy to the repository and refer to that; nothing is fetched while rendering",
@@ -238,4 +245,13 @@ func shorten(s string, limit int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:limit], "") + "…"
+}
+
+func syntax(name string, err error) error {
+	e := &RefError{File: name, Line: 1, Column: 1, Problem: "is not valid YAML: " + err.Error(), Remedy: "correct the YAML"}
+	var at *yaml.LoadError
+	if errors.As(err, &at) {
+		e.Line, e.Column, e.Problem = at.Mark.Line, at.Mark.Column, "is not valid YAML: "+at.Message
+	}
+	return e
 }
