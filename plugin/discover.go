@@ -56,10 +56,10 @@ func usable(fsys fs.FS, file, dir string) bool {
 	if err != nil {
 		return true
 	}
-	if _, err := render.KindOf(g.Spec.Source); errors.Is(err, render.ErrNoSource) {
+	if _, err := render.KindOf(*g); errors.Is(err, render.ErrNoSource) {
 		return false
 	}
-	if g.Dir() == dir {
+	if g.Dir() == dir || len(g.Spec.ClustersFrom) > 0 {
 		return true
 	}
 	below, err := clustersBelow(g, dir)
@@ -86,6 +86,9 @@ func Parameters(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error
 	if err != nil {
 		return err
 	}
+	if g, err = policies.Expand(ctx, fsys, g, req.Policies); err != nil {
+		return err
+	}
 	names := clusterNames(g)
 	chosen, err := chooseCluster(g, req)
 	if err != nil {
@@ -100,7 +103,7 @@ func Parameters(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error
 		Tooltip:  "The Gate's name, or the path of its file relative to the Application's path; empty for the one the path belongs to",
 		ItemType: "string", CollectionType: "string", String: req.Gate,
 	}}
-	if chosen != "" && g.Spec.Source.Helm != nil {
+	if kind, _ := render.KindOf(*g); chosen != "" && kind == render.KindHelm {
 		list = append(list, announceValues(ctx, fsys, g, chosen, req)...)
 	}
 	data, err := json.Marshal(list)

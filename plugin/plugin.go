@@ -77,6 +77,9 @@ func Objects(ctx context.Context, fsys fs.FS, req Request) ([]render.Object, err
 	if err != nil {
 		return nil, err
 	}
+	if g, err = policies.Expand(ctx, fsys, g, req.Policies); err != nil {
+		return nil, err
+	}
 	cluster, err := chooseCluster(g, req)
 	if err != nil {
 		return nil, err
@@ -112,7 +115,7 @@ func validate(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) error 
 	if len(findings) > 0 {
 		return refuseFindings(g, findings)
 	}
-	if len(req.Values) > 0 && g.Spec.Source.Helm == nil {
+	if kind, _ := render.KindOf(*g); len(req.Values) > 0 && kind != render.KindHelm {
 		return fmt.Errorf("%s: gate %s renders no chart, so that nothing would change; remove the parameter", req.Values[0].Origin, g.Metadata.Name)
 	}
 	refused, err := policies.NotOffered(ctx, fsys, g, req.Policies)
@@ -131,7 +134,7 @@ func renderCluster(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 	if renderers == nil {
 		renderers = render.New(render.Limits{})
 	}
-	renderer, err := renderers.For(g.Spec.Source)
+	renderer, err := renderers.For(*g)
 	if errors.Is(err, render.ErrNoSource) {
 		return nil, fmt.Errorf("gate %s in %s only guards values: it has no spec.source to render; add one, or let the Application render without the plugin",
 			g.Metadata.Name, g.File)
@@ -144,15 +147,9 @@ func renderCluster(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 		return nil, fmt.Errorf("find source of gate %s for cluster %s: %w", g.Metadata.Name, cluster, err)
 	}
 	in := render.Input{FS: fsys, Path: dir, Cluster: req.Capabilities}
-	if helm := g.Spec.Source.Helm; helm != nil {
-		values, err := policies.ClusterValues(ctx, fsys, g, cluster, req.Policies)
-		if err != nil {
-			return nil, fmt.Errorf("merge values of cluster %s: %w", cluster, err)
-		}
-		in.Values, in.SkipCRDs = values.User, helm.SkipCRDs
-		in.Release = render.Release{
-			Name:      cmp.Or(helm.ReleaseName, req.App),
-			Namespace: cmp.Or(helm.Namespace, g.Namespace(cluster), req.Namespace),
+	if kind, _ := render.KindOf(*g); kind == render.KindHelm {
+		if err := addHelm(ctx, fsys, &in, g, cluster, req); err != nil {
+			return nil, err
 		}
 	}
 	objects, err := renderer.Render(ctx, in)
@@ -160,6 +157,38 @@ func renderCluster(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 		return nil, fmt.Errorf("cluster %s of gate %s: %w", cluster, g.Metadata.Name, err)
 	}
 	return objects, nil
+}
+
+// addHelm adds what Helm needs: the cluster's values and the release. What the
+// Gate says itself goes before what delivers to the cluster says.
+func addHelm(ctx context.Context, fsys fs.FS, in *render.Input, g *gate.Gate, cluster string, req Request) error {
+	values, err := policies.ClusterValues(ctx, fsys, g, cluster, req.Policies)
+	if err != nil {
+		return fmt.Errorf("merge values of cluster %s: %w", cluster, err)
+	}
+	if len(values.Opaque) > 0 {
+		return fmt.Errorf("render cluster %s of gate %s: some of its values are not to be read in Git (%s); let Flux itself render it, or take the values out of the Secret",
+			cluster, g.Metadata.Name, strings.Join(values.Opaque, "; "))
+	}
+	in.Values = values.User
+	helm := g.Spec.Source.Helm
+	if helm == nil {
+		helm = &gate.Helm{}
+	}
+	c, err := g.Cluster(cluster)
+	if err != nil {
+		return err
+	}
+	release := c.Release
+	if release == nil {
+		release = &gate.Release{}
+	}
+	in.SkipCRDs = helm.SkipCRDs || release.SkipCRDs
+	in.Release = render.Release{
+		Name:      cmp.Or(helm.ReleaseName, release.Name, req.App),
+		Namespace: cmp.Or(helm.Namespace, g.Namespace(cluster), req.Namespace),
+	}
+	return nil
 }
 
 // refuseEmpty refuses what would leave nothing of the application: Argo CD

@@ -155,7 +155,7 @@ func mergedMaps(s rules.Spot, layers []layer, outcomes []Outcome) bool {
 		case h == nil:
 		case h.Above != "" || h.Kind != values.Map:
 			ended = true
-		case layers[i].name != LayerFile || !ended:
+		case layers[i].name == LayerChart || layers[i].name == LayerSubchart || !ended:
 			outcomes[i], any = Merged, true
 		}
 	}

@@ -83,11 +83,14 @@ type Step struct {
 	Places []finding.Place `json:"places" jsonschema:"required"`
 }
 
-// The layers of a cluster's values, the weakest first.
+// The layers of a cluster's values, the weakest first. What objects of Argo CD
+// and Flux give has the name of its field there.
 const (
 	LayerSubchart = "subchart default"
 	LayerChart    = "chart default"
 	LayerFile     = "values file"
+	// LayerSource is what delivers the values.
+	LayerSource = "delivered"
 	// LayerPassed is a value that another key path was given: a global that a
 	// chart hands down, or a value imported from a subchart.
 	LayerPassed = "handed on"
@@ -108,6 +111,10 @@ const (
 // and which layer it comes from. An error means that this could not be told.
 func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, opts Options) (Explanation, error) {
 	opts = opts.withDefaults()
+	g, err := Expand(ctx, fsys, g, opts)
+	if err != nil {
+		return Explanation{}, err
+	}
 	src, err := newSource(fsys, g, opts)
 	if err != nil {
 		return Explanation{}, err
@@ -179,13 +186,41 @@ func (x *explainer) readAll(ctx context.Context, workers int) error {
 
 // cluster looks the key up in one cluster.
 func (x *explainer) cluster(i int) (clusterSpots, error) {
-	merged, defaults, files, err := x.source.layers(i)
+	m, err := x.source.merge(i)
 	if err != nil {
 		return clusterSpots{}, err
 	}
-	var c clusterSpots
-	nodes := make([]*values.Node, 0, len(defaults)+len(files))
-	for _, d := range defaults {
+	merged, err := x.source.beside(i, m.values)
+	if err != nil {
+		return clusterSpots{}, err
+	}
+	c, nodes, err := x.defaults(i, m.user)
+	if err != nil {
+		return clusterSpots{}, err
+	}
+	for j, l := range x.source.layers[i] {
+		c.layers = append(c.layers, layer{l.Name, ""})
+		nodes = append(nodes, m.layers[j])
+	}
+	if r := x.gate.Spec.Clusters[i].Release; r != nil && r.Source != nil {
+		c.layers = append(c.layers, layer{LayerSource, ""})
+		nodes = append(nodes, values.Overlay().With(sourceKey, r.Source))
+	}
+	c.spots, c.more = x.stacks.Find(nodes, merged, x.key, maxPaths)
+	if len(c.spots) == 0 {
+		x.learn(merged)
+	}
+	return c, nil
+}
+
+// defaults are the layers that charts give to one cluster.
+func (x *explainer) defaults(i int, user *values.Node) (c clusterSpots, nodes []*values.Node, err error) {
+	chart, err := x.source.chart(i)
+	if chart == nil || err != nil {
+		return c, nil, err
+	}
+	list, err := chart.Layers(user)
+	for _, d := range list {
 		l := layer{LayerChart, ""}
 		if d.Subchart != "" {
 			l = layer{LayerSubchart, d.Subchart}
@@ -193,15 +228,7 @@ func (x *explainer) cluster(i int) (clusterSpots, error) {
 		c.layers = append(c.layers, l)
 		nodes = append(nodes, d.Values)
 	}
-	for _, f := range files {
-		c.layers = append(c.layers, layer{LayerFile, ""})
-		nodes = append(nodes, f)
-	}
-	c.spots, c.more = x.stacks.Find(nodes, merged, x.key, maxPaths)
-	if len(c.spots) == 0 {
-		x.learn(merged)
-	}
-	return c, nil
+	return c, nodes, err
 }
 
 // learn remembers which paths there are, to name those that may be meant.

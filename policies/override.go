@@ -194,9 +194,11 @@ func readOffer(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, op
 	if err != nil {
 		return nil, err
 	}
-	if o.merged, _, err = src.cluster(0); err != nil {
+	m, err := src.merge(0)
+	if err != nil {
 		return nil, fmt.Errorf("read values of cluster %s: %w", cluster, err)
 	}
+	o.merged = m.values
 	about, err := ruleOptions(&one, src)
 	if err != nil {
 		return nil, err

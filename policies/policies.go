@@ -47,6 +47,10 @@ func (o Options) withDefaults() Options {
 // to a bound.
 func Validate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) ([]finding.Finding, error) {
 	opts = opts.withDefaults()
+	g, err := Expand(ctx, fsys, g, opts)
+	if err != nil {
+		return nil, err
+	}
 	src, err := newSource(fsys, g, opts)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,7 @@ func readAll(ctx context.Context, g *gate.Gate, src *source, fleet *rules.Fleet,
 				if i >= len(g.Spec.Clusters) {
 					return
 				}
-				merged, _, err := src.cluster(i)
+				merged, err := src.compared(i)
 				if err != nil {
 					failed[i] = err
 					continue
@@ -136,13 +140,21 @@ type Values struct {
 	// Merged are the chart's defaults and the values files, as templates see
 	// them in .Values.
 	Merged map[string]any
-	// User are the values files alone, merged in order.
+	// User are the values files alone, merged in order. Whole numbers that
+	// parameters set are int64, as in Helm.
 	User map[string]any
+	// Opaque names what sets values too and cannot be read in Git: what it sets
+	// is not among the values. Whoever needs all of them must not go on.
+	Opaque []string
 }
 
-// ClusterValues merges the values of one cluster. Numbers are float64, as in
-// Helm. The maps are the caller's own.
+// ClusterValues merges the values of one cluster. Numbers of Merged are
+// float64, as in Helm. The maps are the caller's own.
 func ClusterValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, opts Options) (Values, error) {
+	g, err := Expand(ctx, fsys, g, opts)
+	if err != nil {
+		return Values{}, err
+	}
 	c, err := g.Cluster(cluster)
 	if err != nil {
 		return Values{}, err
@@ -156,9 +168,9 @@ func ClusterValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 	if err != nil {
 		return Values{}, err
 	}
-	merged, user, err := src.cluster(0)
+	m, err := src.merge(0)
 	if err != nil {
 		return Values{}, fmt.Errorf("read values of cluster %s: %w", cluster, err)
 	}
-	return Values{Merged: merged.NativeMap(), User: user.NativeMap()}, nil
+	return Values{Merged: m.values.NativeMap(), User: m.user.HelmValues(), Opaque: m.opaque}, nil
 }

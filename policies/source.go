@@ -1,14 +1,27 @@
 package policies
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 
+	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
 )
+
+// Expand is g with the clusters that spec.clustersFrom finds in the tree. A
+// Gate without it, or that has them already, is returned as it is.
+func Expand(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (*gate.Gate, error) {
+	return delivery.Expand(ctx, tree.New(fsys), g, opts.withDefaults().Limits)
+}
+
+// sourceKey is the field under which what delivers a cluster's values is
+// compared beside them.
+const sourceKey = "$source"
 
 // source reads the values of a Gate's clusters. A file of several clusters is
 // parsed once, and kept until the last of them had it.
@@ -17,8 +30,8 @@ type source struct {
 	limits values.Limits
 	over   Overrides
 	gate   *gate.Gate
-	chart  *values.Chart // nil without one
-	files  [][]string    // of each cluster
+	layers [][]gate.Layer // of each cluster, the weakest first
+	charts []*sharedChart // of each cluster; nil without one
 	mu     sync.Mutex
 	shared map[string]*sharedFile
 }
@@ -31,101 +44,236 @@ type sharedFile struct {
 	left int // clusters that will still ask
 }
 
+// sharedChart is a chart, loaded when the first cluster asks for it.
+type sharedChart struct {
+	once     sync.Once
+	dir      string
+	defaults []string // in place of its values.yaml, nil when that one stays
+	chart    *values.Chart
+	err      error
+}
+
+// newSource prepares a Gate that was expanded.
 func newSource(fsys fs.FS, g *gate.Gate, opts Options) (*source, error) {
 	s := &source{tree: tree.New(fsys), limits: opts.Limits, over: opts.Overrides, gate: g, shared: map[string]*sharedFile{}}
 	uses := map[string]int{}
+	charts := map[string]*sharedChart{}
 	for _, c := range g.Spec.Clusters {
-		paths := make([]string, 0, len(c.Values))
-		for _, v := range c.Values {
-			p, err := g.Resolve(v)
-			if err != nil {
-				return nil, fmt.Errorf("find values file of cluster %s: %w", c.Name, err)
-			}
-			paths = append(paths, p)
-			uses[p]++
+		layers, err := layersOf(g, c)
+		if err != nil {
+			return nil, err
 		}
-		s.files = append(s.files, paths)
+		for _, l := range layers {
+			if l.File != "" {
+				uses[l.File]++
+			}
+		}
+		s.layers = append(s.layers, layers)
+		chart, err := chartOf(g, c, charts)
+		if err != nil {
+			return nil, err
+		}
+		s.charts = append(s.charts, chart)
 	}
 	for p, n := range uses {
 		if n > 1 {
 			s.shared[p] = &sharedFile{left: n}
 		}
 	}
-	if g.Spec.Source.Helm == nil {
-		return s, nil
+	return s, nil
+}
+
+// layersOf are a cluster's values, still to be read.
+func layersOf(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) {
+	if c.Release != nil {
+		return c.Release.Layers, nil
 	}
-	dir, err := g.Resolve(g.Spec.Source.Helm.Chart)
-	if err != nil {
-		return nil, fmt.Errorf("find chart: %w", err)
+	layers := make([]gate.Layer, 0, len(c.Values))
+	for _, v := range c.Values {
+		p, err := g.Resolve(v)
+		if err != nil {
+			return nil, fmt.Errorf("find values file of cluster %s: %w", c.Name, err)
+		}
+		layers = append(layers, gate.Layer{Name: LayerFile, File: p})
 	}
-	s.chart, err = values.LoadChart(s.tree, dir, s.limits)
-	return s, err
+	return layers, nil
+}
+
+// chartOf is the chart of a cluster, which clusters share.
+func chartOf(g *gate.Gate, c gate.Cluster, known map[string]*sharedChart) (*sharedChart, error) {
+	dir, err := g.ChartPath(c.Name)
+	if err != nil || dir == "" {
+		return nil, err
+	}
+	var defaults []string
+	if c.Release != nil {
+		defaults = c.Release.Defaults
+	}
+	key := dir
+	if defaults != nil {
+		key += "\x00" + strings.Join(defaults, "\x00")
+	}
+	if known[key] == nil {
+		known[key] = &sharedChart{dir: dir, defaults: defaults}
+	}
+	return known[key], nil
+}
+
+// chart is the chart of a cluster, nil without one.
+func (s *source) chart(i int) (*values.Chart, error) {
+	c := s.charts[i]
+	if c == nil {
+		return nil, nil
+	}
+	c.once.Do(func() {
+		if c.chart, c.err = values.LoadChart(s.tree, c.dir, s.limits); c.err != nil || c.defaults == nil {
+			return
+		}
+		nodes := make([]*values.Node, len(c.defaults))
+		for i, name := range c.defaults {
+			if nodes[i], c.err = s.parse(name); c.err != nil {
+				return
+			}
+		}
+		c.chart = c.chart.WithDefaults(values.Overlay(nodes...))
+	})
+	return c.chart, c.err
 }
 
 // target is the file that a value missing in a cluster would be written to.
 func (s *source) target(cluster int) string {
-	if files := s.files[cluster]; len(files) > 0 {
-		return files[len(files)-1]
+	layers := s.layers[cluster]
+	for i := len(layers) - 1; i >= 0; i-- {
+		switch l := layers[i]; {
+		case l.File != "":
+			return l.File
+		case l.Values != nil && l.Values.File != "":
+			return l.Values.File
+		}
+	}
+	if r := s.gate.Spec.Clusters[cluster].Release; r != nil {
+		return r.Position.File
 	}
 	return s.gate.File
 }
 
-// cluster reads and merges the values of a cluster: with the chart's, and the
-// values files alone. The nodes are shared and must not be changed.
-func (s *source) cluster(i int) (merged, user *values.Node, err error) {
-	merged, user, _, err = s.merge(i)
-	return merged, user, err
+// compared are the values of a cluster as rules see them: with what delivers
+// them beside them.
+func (s *source) compared(i int) (*values.Node, error) {
+	m, err := s.merge(i)
+	if err != nil {
+		return nil, err
+	}
+	return s.beside(i, m.values)
 }
 
-// layers reads and merges the values of a cluster: what they came to, the
-// defaults of the chart and its subcharts, and the values files in order.
-func (s *source) layers(i int) (merged *values.Node, defaults []values.Layer, files []*values.Node, err error) {
-	merged, user, files, err := s.merge(i)
-	if err == nil && s.chart != nil {
-		defaults, err = s.chart.Layers(user)
+// beside puts what delivers a cluster's values beside them.
+func (s *source) beside(i int, merged *values.Node) (*values.Node, error) {
+	r := s.gate.Spec.Clusters[i].Release
+	if r == nil || r.Source == nil {
+		return merged, nil
 	}
-	return merged, defaults, files, err
+	if n := merged.Get(sourceKey); n != nil {
+		return nil, &values.Error{
+			Position: n.Position(), Key: sourceKey, Problem: "this key is taken: what delivers the values is compared under it",
+			Remedy: "give the value another name",
+		}
+	}
+	return merged.With(sourceKey, r.Source), nil
 }
 
-func (s *source) merge(i int) (merged, user *values.Node, layers []*values.Node, err error) {
-	layers = make([]*values.Node, 0, 4)
-	for _, name := range s.files[i] {
-		n, err := s.file(name)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		layers = append(layers, n)
+// merged is what a cluster's values come to.
+type merged struct {
+	values *values.Node   // with the chart's defaults
+	user   *values.Node   // without
+	layers []*values.Node // what each layer says by itself; nil for one that cannot be read
+	opaque []string       // what cannot be read
+}
+
+// merge reads and merges the values of a cluster. The nodes are shared and must
+// not be changed.
+func (s *source) merge(i int) (merged, error) {
+	var m merged
+	chart, err := s.chart(i)
+	if err != nil {
+		return m, err
 	}
-	user = values.Overlay(layers...)
-	if merged, err = s.withDefaults(user); err != nil {
-		return nil, nil, nil, err
-	}
-	if s.over.Cluster == s.gate.Spec.Clusters[i].Name {
-		over, err := s.overrides(merged)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		layers = append(layers, over...)
-		user = values.Overlay(layers...)
-		if merged, err = s.withDefaults(user); err != nil {
-			return nil, nil, nil, err
-		}
-		if err := s.heeded(merged); err != nil {
-			return nil, nil, nil, err
+	for _, l := range s.layers[i] {
+		if err := s.lay(&m, l); err != nil {
+			return m, err
 		}
 	}
-	if len(layers) > 1 || s.chart != nil {
-		err = merged.CheckSize(s.limits)
+	if m.user == nil {
+		m.user = values.Overlay()
 	}
-	return merged, user, layers, err
+	if m.values, err = withDefaults(chart, m.user); err != nil {
+		return m, err
+	}
+	if s.over.Cluster == s.gate.Spec.Clusters[i].Name && len(s.over.Values) > 0 {
+		if err := s.override(&m, chart); err != nil {
+			return m, err
+		}
+	}
+	if len(m.layers) > 1 || chart != nil {
+		err = m.values.CheckSize(s.limits)
+	}
+	return m, err
+}
+
+// override lays the values that an Application sets over all else.
+func (s *source) override(m *merged, chart *values.Chart) error {
+	over, err := s.overrides(m.values)
+	if err != nil {
+		return err
+	}
+	m.layers = append(m.layers, over...)
+	m.user = values.Overlay(append([]*values.Node{m.user}, over...)...)
+	if m.values, err = withDefaults(chart, m.user); err != nil {
+		return err
+	}
+	return s.heeded(m.values)
 }
 
 // withDefaults lays the user's values over the chart's, if there is one.
-func (s *source) withDefaults(user *values.Node) (*values.Node, error) {
-	if s.chart == nil {
+func withDefaults(chart *values.Chart, user *values.Node) (*values.Node, error) {
+	if chart == nil {
 		return user, nil
 	}
-	return s.chart.Merge(user)
+	return chart.Merge(user)
+}
+
+// lay lays one layer over what is there.
+func (s *source) lay(m *merged, l gate.Layer) error {
+	n := l.Values
+	switch {
+	case l.Opaque != "":
+		m.opaque = append(m.opaque, l.Opaque)
+		m.layers = append(m.layers, nil)
+		return nil
+	case l.Set != nil:
+		base := m.user
+		if base == nil {
+			base = values.Overlay()
+		}
+		var err error
+		if m.user, n, err = values.Assign(base, l.Set); err != nil {
+			return err
+		}
+		m.layers = append(m.layers, n)
+		return nil
+	case l.File != "":
+		var err error
+		if n, err = s.file(l.File); err != nil {
+			return err
+		}
+	}
+	m.layers = append(m.layers, n)
+	if m.user == nil {
+		m.user = n
+	} else {
+		m.user = values.Overlay(m.user, n)
+	}
+	return nil
 }
 
 // file parses a values file, or waits for whoever is at it.

@@ -170,11 +170,19 @@ func TestExamplesDrift(t *testing.T) {
 		{"helm-deployment", "values/us.yaml", "region: us", "region: us\nimage: {tag: 2.3.2}", "image.tag"},
 		{"kustomize", "overlays/eu/settings.yaml", "retries: 5", "retries: 4", "queue.retries"},
 		{"kustomize", "overlays/eu/settings.yaml", "priority: 10", "priority: 9", "queue.topics[name=welcome].priority"},
+		{"argocd-applications", "values/us.yaml", "settings:", "image: {tag: 2.3.2}\nsettings:", "image.tag"},
+		{"argocd-applications", "argocd/shop.yaml", "targetRevision: main\n          path", "targetRevision: \"{{.cluster}}\"\n          path", "$source.targetRevision"},
+		{"flux-helmrelease", "clusters/us/shop.yaml", "kind: SealedSecret", "kind: OpaqueSecret", "$source.valuesFrom[0].found"},
+		{"kustomize-helmrelease", "clusters/us/values.yaml", "    region: us", "    region: us\n    image: {tag: 2.3.2}", "image.tag"},
 		{"plain", "manifests/eu/config.yaml", "CACHE_TTL: 5m", "CACHE_TTL: 6m", "data.CACHE_TTL"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.example+"/"+tt.path, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), tt.example)
+			root := t.TempDir()
+			if err := os.Mkdir(filepath.Join(root, ".git"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(root, "examples", tt.example)
 			if err := os.CopyFS(dir, os.DirFS("../../examples/"+tt.example)); err != nil {
 				t.Fatal(err)
 			}

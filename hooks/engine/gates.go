@@ -109,7 +109,15 @@ func read(ctx context.Context, r *Repository, revision, name string) (*snapshot,
 		}
 	}
 	if len(found) == 1 {
-		return &snapshot{tree: tree, gate: found[0], values: map[string]policies.Values{}}, nil
+		g, err := policies.Expand(ctx, tree, found[0], policies.Options{})
+		if unread(err) {
+			return nil, fmt.Errorf("read %s at revision %.12s of repository %s: %w", found[0].File, revision, r.Name, err)
+		}
+		if err != nil {
+			return nil, refuse(hooks.CodeInvalidChange, "correct what is named and commit; `syncgate validate` shows the same",
+				"gate %q at revision %.12s of repository %s: %v", name, revision, r.Name, err)
+		}
+		return &snapshot{tree: tree, gate: g, values: map[string]policies.Values{}}, nil
 	}
 	if trouble != nil && len(found) == 0 {
 		return nil, trouble

@@ -43,8 +43,13 @@ type Spec struct {
 	Namespace string `json:"namespace,omitempty"`
 	// Packs are built-in sets of rules, list keys and check presets to use.
 	Packs []string `json:"packs,omitempty"`
-	// Clusters are the places where the application runs, at least one.
-	Clusters []Cluster `json:"clusters" jsonschema:"required"`
+	// Clusters are the places where the application runs, at least one. With
+	// clustersFrom they may be left out; when they are listed, exactly these
+	// must be found there.
+	Clusters []Cluster `json:"clusters,omitempty"`
+	// ClustersFrom takes the clusters and their values from the objects that
+	// deliver the application.
+	ClustersFrom []ClustersFrom `json:"clustersFrom,omitempty"`
 	// Reference is the cluster that is right where clusters differ. Default: the
 	// value that most clusters hold counts as the right one.
 	Reference string `json:"reference,omitempty"`
@@ -115,6 +120,9 @@ type Cluster struct {
 	Values []string `json:"values,omitempty"`
 	// Namespace overrides spec.namespace here.
 	Namespace string `json:"namespace,omitempty"`
+
+	// Release is what spec.clustersFrom found for the cluster; nil without it.
+	Release *Release `json:"-"`
 }
 
 // Phase is a list of checks and how long to go on asking them.

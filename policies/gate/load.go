@@ -90,11 +90,18 @@ func (g *Gate) Dir() string { return path.Dir(g.File) }
 func (g *Gate) Resolve(rel string) (string, error) { return tree.Join(g.Dir(), rel) }
 
 // Namespace is where the application runs on a cluster: the cluster's own
-// namespace, else the Gate's, else the chart's; "" when none says.
+// namespace, else the Gate's, else the chart's, else that of what delivers
+// there; "" when none says.
 func (g *Gate) Namespace(cluster string) string {
 	for _, c := range g.Spec.Clusters {
-		if c.Name == cluster && c.Namespace != "" {
+		if c.Name != cluster {
+			continue
+		}
+		if c.Namespace != "" {
 			return c.Namespace
+		}
+		if c.Release != nil && g.Spec.Namespace == "" && (g.Spec.Source.Helm == nil || g.Spec.Source.Helm.Namespace == "") {
+			return c.Release.Namespace
 		}
 	}
 	if g.Spec.Namespace == "" && g.Spec.Source.Helm != nil {
@@ -110,8 +117,12 @@ var ErrNoSource = errors.New("the Gate has no source to render")
 // ErrNoSource when the Gate has none.
 func (g *Gate) SourcePath(cluster string) (string, error) {
 	switch s := g.Spec.Source; {
-	case s.Helm != nil:
-		return g.Resolve(s.Helm.Chart)
+	case s.Helm != nil, s == Source{} && len(g.Spec.ClustersFrom) > 0:
+		dir, err := g.ChartPath(cluster)
+		if err == nil && dir == "" {
+			err = fmt.Errorf("gate %s: the chart of cluster %s does not lie in the repository; commit a copy of it and name that in spec.source.helm.chart", g.Metadata.Name, cluster)
+		}
+		return dir, err
 	case s.Kustomize != nil:
 		return g.Resolve(strings.ReplaceAll(s.Kustomize.Path, clusterMark, cluster))
 	case s.Plain != nil:
@@ -119,6 +130,25 @@ func (g *Gate) SourcePath(cluster string) (string, error) {
 	default:
 		return "", fmt.Errorf("gate %s: %w", g.Metadata.Name, ErrNoSource)
 	}
+}
+
+// ChartPath is the folder in the tree of a cluster's chart: the one that
+// spec.source.helm names, else the one that what delivers there names; "" when
+// neither lies in the repository.
+func (g *Gate) ChartPath(cluster string) (string, error) {
+	if g.Spec.Source.Helm != nil {
+		dir, err := g.Resolve(g.Spec.Source.Helm.Chart)
+		if err != nil {
+			return "", fmt.Errorf("find chart: %w", err)
+		}
+		return dir, nil
+	}
+	for _, c := range g.Spec.Clusters {
+		if c.Name == cluster && c.Release != nil {
+			return c.Release.Chart, nil
+		}
+	}
+	return "", nil
 }
 
 // clusterMark stands for the cluster's name in a source's path.
@@ -131,6 +161,7 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 	files := map[string]bool{}
 	var folders []string
 	for _, c := range g.Spec.Clusters {
+		var err error
 		for _, v := range c.Values {
 			name, err := g.Resolve(v)
 			if err != nil {
@@ -138,7 +169,25 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			}
 			files[name] = true
 		}
-		dir, err := g.SourcePath(c.Name)
+		dir := ""
+		if r := c.Release; r != nil {
+			for _, name := range r.Files {
+				files[name] = true
+			}
+			for _, l := range r.Layers {
+				files[l.File] = true
+			}
+			for _, name := range r.Folders {
+				if !slices.Contains(folders, name) {
+					folders = append(folders, name)
+				}
+			}
+			if dir, err = g.ChartPath(c.Name); dir == "" && err == nil {
+				continue
+			}
+		} else {
+			dir, err = g.SourcePath(c.Name)
+		}
 		switch {
 		case errors.Is(err, ErrNoSource):
 		case err != nil:

@@ -77,6 +77,8 @@ func refine(s *jsonschema.Schema) {
 	one := uint64(1)
 	clusters, _ := s.Definitions["Spec"].Properties.Get("clusters")
 	clusters.MinItems = &one
+	s.Definitions["Spec"].AnyOf = []*jsonschema.Schema{{Required: []string{"clusters"}}, {Required: []string{"clustersFrom"}}}
+	s.Definitions["ClustersFrom"].AnyOf = []*jsonschema.Schema{{Required: []string{"files"}}, {Required: []string{"kustomizations"}}}
 	source := s.Definitions["Source"]
 	source.MaxProperties = &one
 	label := `^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`

@@ -29,6 +29,7 @@ func (d *decoder) semantics(g *Gate) {
 	d.source(g)
 	d.packs(g)
 	d.clusters(g)
+	d.clustersFrom(g)
 	d.paths(g)
 	d.rules(g)
 	d.phase("spec.preSync", g.Spec.PreSync)
@@ -102,21 +103,47 @@ func (d *decoder) packs(g *Gate) {
 
 func (d *decoder) clusters(g *Gate) {
 	n := len(g.Spec.Clusters)
-	d.expect("spec.clusters", n > 0, "expected at least one cluster, found none", "add a cluster with a name and its values files")
+	from := len(g.Spec.ClustersFrom)
+	d.expect("spec.clusters", n > 0 || from > 0, "expected at least one cluster, found none",
+		"add a cluster with a name and its values files, or name the objects that deliver to clusters in spec.clustersFrom")
 	d.expect("spec.clusters", n <= maxClusters, fmt.Sprintf("limit clusters=%d hit: found %d", maxClusters, n), "part the Gate into several")
 	seen := map[string]string{}
 	for i, c := range g.Spec.Clusters {
 		field := fmt.Sprintf("spec.clusters[%d]", i)
 		d.label(field+".name", c.Name)
 		d.unique(seen, field+".name", c.Name)
+		d.expect(field+".values", from == 0 || len(c.Values) == 0, "expected no values files beside spec.clustersFrom, found some",
+			"remove them: the objects that spec.clustersFrom names say which values there are")
 		for j, v := range c.Values {
 			_, err := g.Resolve(v)
 			d.expectNoError(fmt.Sprintf("%s.values[%d]", field, j), err, "correct the path")
 		}
 	}
-	if ref := g.Spec.Reference; ref != "" {
+	if ref := g.Spec.Reference; ref != "" && (n > 0 || from == 0) {
 		_, err := g.Cluster(ref)
 		d.expectNoError("spec.reference", err, "name a cluster of the Gate")
+	}
+}
+
+// clustersFrom looks at what names the objects that deliver.
+func (d *decoder) clustersFrom(g *Gate) {
+	for i, f := range g.Spec.ClustersFrom {
+		field := fmt.Sprintf("spec.clustersFrom[%d]", i)
+		d.expect(field, len(f.Files)+len(f.Kustomizations) > 0, "expected files or kustomizations, found none", "name the YAML files with the objects")
+		for name, globs := range map[string][]string{"files": f.Files, "kustomizations": f.Kustomizations} {
+			for j, text := range globs {
+				_, err := tree.Join(g.Dir(), text)
+				d.expectNoError(fmt.Sprintf("%s.%s[%d]", field, name, j), err, "correct the glob")
+			}
+		}
+		d.expect(field+".kind", slices.Contains([]string{"", "Application", "ApplicationSet", "HelmRelease"}, f.Kind),
+			fmt.Sprintf("expected Application, ApplicationSet or HelmRelease, found %.60q", f.Kind), "choose one that is offered")
+		seen := map[string]string{}
+		for j, c := range f.ArgoClusters {
+			at := fmt.Sprintf("%s.argoClusters[%d].name", field, j)
+			d.expect(at, c.Name != "", "expected a name, found an empty string", "name the cluster")
+			d.unique(seen, at, c.Name)
+		}
 	}
 }
 

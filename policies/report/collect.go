@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/packs"
@@ -99,6 +100,11 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 		}}
 	}
 	names[res.Name] = file
+	if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {
+		res.Problems = append(res.Problems, explain(err)...)
+		return res, true
+	}
+	res.Clusters = len(g.Spec.Clusters)
 	findings, err := policies.Validate(ctx, fsys, g, opts.Policies)
 	res.Findings = findings
 	if err != nil {
@@ -151,11 +157,14 @@ func placeOf(err error) finding.Position {
 	var inGate *gate.Error
 	var inValues *values.Error
 	var inTree *tree.Error
+	var inDelivery *delivery.Error
 	switch {
 	case errors.As(err, &inGate):
 		return inGate.Position
 	case errors.As(err, &inValues):
 		return inValues.Position
+	case errors.As(err, &inDelivery):
+		return inDelivery.Position
 	case errors.As(err, &inTree):
 		return finding.Position{File: inTree.Path}
 	}

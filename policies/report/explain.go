@@ -55,6 +55,12 @@ func Explain(ctx context.Context, fsys fs.FS, key keypath.Glob, opts Options) Ex
 		}
 		picked = true
 		one := ExplainedGate{Name: g.Metadata.Name, File: file, Clusters: len(g.Spec.Clusters)}
+		if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {
+			one.Problems = explain(err)
+			e.Gates = append(e.Gates, one)
+			continue
+		}
+		one.Clusters = len(g.Spec.Clusters)
 		if one.Explanation, err = policies.Explain(ctx, fsys, g, key, opts.Policies); err != nil {
 			one.Problems = explain(err)
 		}

@@ -1,0 +1,385 @@
+package delivery
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// The layers that an Application gives, as they are told to people.
+const (
+	layerFile          = "values file"
+	layerValues        = "values"
+	layerValuesObject  = "valuesObject"
+	layerParameter     = "parameter"
+	layerFileParameter = "fileParameter"
+)
+
+// application is what an Application installs: of Argo CD 2.14, and 3 does the
+// same, reposerver/repository (helmTemplate) and util/helm.
+func (x *expansion) application(o *object) (*gate.Release, error) {
+	f := o.fields()
+	sources, refs, err := x.sources(f)
+	if err != nil {
+		return nil, err
+	}
+	src, err := x.pick(o, sources)
+	if err != nil {
+		return nil, err
+	}
+	a := &argoSource{x: x, app: o, refs: refs, spec: f.below(src)}
+	if err := a.place(); err != nil {
+		return nil, err
+	}
+	if err := a.override(); err != nil {
+		return nil, err
+	}
+	r := &gate.Release{
+		Object: o.title(), Position: o.position(), Chart: a.chart, Files: o.files,
+		Name:      cmp.Or(a.spec.text("helm", "releaseName"), o.name),
+		Namespace: cmp.Or(a.spec.text("helm", "namespace"), f.text("spec", "destination", "namespace")),
+		SkipCRDs:  a.spec.flag("helm", "skipCrds"),
+		Source:    a.delivered(),
+	}
+	if err := a.layers(r); err != nil {
+		return nil, err
+	}
+	r.Files = append(r.Files, a.files...)
+	return r, cmp.Or(f.err, a.spec.err)
+}
+
+// sources are the sources of an Application, and those that others refer to by
+// "$name", by that name.
+func (x *expansion) sources(f *fields) (sources []*values.Node, refs map[string]*values.Node, err error) {
+	refs = map[string]*values.Node{}
+	if list := f.list("spec", "sources"); len(list) > 0 {
+		for _, s := range list {
+			if ref := f.below(s).text("ref"); ref != "" {
+				refs["$"+ref] = s
+			}
+		}
+		return list, refs, f.err
+	}
+	if s := f.table("spec", "source"); s != nil {
+		return []*values.Node{s}, refs, f.err
+	}
+	return nil, nil, cmp.Or(f.err, f.object.fail("has no source", "give it spec.source or spec.sources"))
+}
+
+// pick is the source that is a Helm chart.
+func (x *expansion) pick(o *object, sources []*values.Node) (*values.Node, error) {
+	f := o.fields()
+	var charts []*values.Node
+	for _, s := range sources {
+		s := f.below(s)
+		if want := x.from.Source; want != "" && s.text("name") != want && s.text("chart") != want && s.text("path") != want {
+			continue
+		}
+		dir := path.Clean(s.text("path"))
+		inTree := s.text("path") != "" && x.here.is(s.text("repoURL")) && exists(x.tree, path.Join(dir, "Chart.yaml"))
+		switch {
+		case s.get("plugin") != nil:
+		case s.get("helm") != nil, s.text("chart") != "", inTree:
+			charts = append(charts, s.node)
+		}
+		if s.err != nil {
+			return nil, s.err
+		}
+	}
+	switch len(charts) {
+	case 1:
+		return charts[0], nil
+	case 0:
+		return nil, o.fail(fmt.Sprintf("none of its %d sources is a Helm chart%s", len(sources), named(x.from.Source)),
+			"name objects that deliver a chart, or list the clusters and their values files in spec.clusters")
+	}
+	return nil, o.failAt(charts[1], fmt.Sprintf("%d of its sources are Helm charts", len(charts)),
+		"say which one by source in spec.clustersFrom: its name, chart or path")
+}
+
+func named(source string) string {
+	if source == "" {
+		return ""
+	}
+	return fmt.Sprintf(" named %q", source)
+}
+
+// argoSource is the source of an Application that is a chart.
+type argoSource struct {
+	x     *expansion
+	app   *object
+	refs  map[string]*values.Node
+	spec  *fields // of the source
+	dir   string  // the source's path in the tree, "" when it is not there
+	chart string  // dir when a chart lies there
+	files []string
+}
+
+func (a *argoSource) fail(n *values.Node, problem, remedy string) error {
+	return a.app.failAt(n, problem, remedy)
+}
+
+// place finds the chart in the tree, when it is there.
+func (a *argoSource) place() error {
+	where := a.spec.get("path")
+	if a.spec.text("chart") != "" || !a.x.here.is(a.spec.text("repoURL")) {
+		return a.spec.err
+	}
+	dir, err := tree.Join(".", cmp.Or(textOf(where), "."))
+	if err != nil {
+		return a.fail(where, fmt.Sprintf("path %.80q is no path inside of the repository", textOf(where)), "correct it")
+	}
+	if !exists(a.x.tree, path.Join(dir, "Chart.yaml")) {
+		return a.fail(where, "path "+dir+" holds no Chart.yaml",
+			"correct it; or, when this is not a path of this repository, say the repository's URL in repository of spec.clustersFrom")
+	}
+	a.dir, a.chart = dir, dir
+	return nil
+}
+
+// override merges the files of the chart's folder that override the source, as
+// mergeSourceParameters does.
+func (a *argoSource) override() error {
+	if a.dir == "" {
+		return nil
+	}
+	for _, base := range []string{".argocd-source.yaml", ".argocd-source-" + a.app.name + ".yaml"} {
+		name := path.Join(a.dir, base)
+		if !exists(a.x.tree, name) {
+			continue
+		}
+		data, err := a.x.tree.Read(name, a.x.limits.WithDefaults().FileSize)
+		if err != nil {
+			return err
+		}
+		patch, err := values.Parse(data, name, a.x.limits)
+		if err != nil {
+			return err
+		}
+		a.files = append(a.files, name)
+		if helm := patch.Get("helm"); helm != nil {
+			merged := *a.spec
+			merged.node = mergePatch(a.spec.node, newMap(patch, values.Field{Key: "helm", Value: helm}))
+			a.spec = &merged
+		}
+	}
+	return nil
+}
+
+// mergePatch is RFC 7386's merge of a patch into a value.
+func mergePatch(old, patch *values.Node) *values.Node {
+	if patch.Kind != values.Map {
+		return patch
+	}
+	out := newMap(patch)
+	if old != nil && old.Kind == values.Map {
+		out = newMap(old)
+		for _, f := range old.Fields {
+			if patch.Get(f.Key) == nil {
+				out.Fields = append(out.Fields, f)
+			}
+		}
+	} else {
+		old = nil
+	}
+	for _, f := range patch.Fields {
+		if f.Value.Kind == values.Null {
+			continue
+		}
+		var below *values.Node
+		if old != nil {
+			below = old.Get(f.Key)
+		}
+		out.Fields = append(out.Fields, values.Field{Key: f.Key, Value: mergePatch(below, f.Value)})
+	}
+	return out
+}
+
+// delivered is what is compared of the source itself.
+func (a *argoSource) delivered() *values.Node {
+	out := newMap(a.spec.node)
+	for _, key := range []string{"repoURL", "chart", "path", "targetRevision"} {
+		if n := a.spec.get(key); n != nil {
+			out.Fields = append(out.Fields, values.Field{Key: key, Value: n})
+		}
+	}
+	refs := newMap(a.spec.node)
+	for name, s := range a.refs {
+		if s == a.spec.node {
+			continue
+		}
+		ref := newMap(s)
+		for _, key := range []string{"repoURL", "targetRevision"} {
+			if n := a.spec.below(s).get(key); n != nil {
+				ref.Fields = append(ref.Fields, values.Field{Key: key, Value: n})
+			}
+		}
+		refs.Fields = append(refs.Fields, values.Field{Key: strings.TrimPrefix(name, "$"), Value: ref})
+	}
+	if len(refs.Fields) > 0 {
+		slices.SortFunc(refs.Fields, func(a, b values.Field) int { return strings.Compare(a.Key, b.Key) })
+		out.Fields = append(out.Fields, values.Field{Key: "refs", Value: refs})
+	}
+	return out
+}
+
+// layers appends the values that the source gives, in Helm's order: values
+// files, values given in place, parameters, forced strings, files' contents.
+func (a *argoSource) layers(r *gate.Release) error {
+	for _, n := range a.spec.texts("helm", "valueFiles") {
+		name, err := a.valuesFile(n)
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			continue
+		}
+		r.Layers = append(r.Layers, gate.Layer{Name: layerFile, File: name})
+	}
+	if object := a.spec.get("helm", "valuesObject"); object != nil {
+		if object.Kind != values.Map {
+			return a.fail(object, "helm.valuesObject: expected a map, found "+object.Kind.String(), "correct the object")
+		}
+		r.Layers = append(r.Layers, gate.Layer{Name: layerValuesObject, Values: object})
+	} else if text := a.spec.of(values.String, []string{"helm", "values"}); text != nil && text.Text != "" {
+		part := values.Block(text, a.app.source)
+		if slices.Contains(a.files, text.File) {
+			part = values.Block(text, nil)
+		}
+		n, err := values.ParsePart([]byte(text.Text), part, a.x.limits)
+		if err != nil {
+			return err
+		}
+		r.Layers = append(r.Layers, gate.Layer{Name: layerValues, Values: n})
+	}
+	return a.parameters(r)
+}
+
+// valuesFile is the path in the tree of a values file; "" when it is missing
+// and may be.
+func (a *argoSource) valuesFile(n *values.Node) (string, error) {
+	name, err := a.resolve(n)
+	if err != nil {
+		return "", err
+	}
+	if exists(a.x.tree, name) {
+		return name, nil
+	}
+	if a.spec.flag("helm", "ignoreMissingValueFiles") {
+		a.files = append(a.files, name) // it may come
+		return "", nil
+	}
+	return "", a.fail(n, fmt.Sprintf("names the values file %s, which is not in the repository", name),
+		"add it, correct the path, or set ignoreMissingValueFiles; when it lies in another repository, list the clusters and their values files in spec.clusters")
+}
+
+// resolve is the path in the tree that a text of the source names: relative to
+// the chart, from the root after "/", in another source after "$ref".
+func (a *argoSource) resolve(n *values.Node) (string, error) {
+	text := n.Text
+	dir := a.dir
+	first, rest, _ := strings.Cut(text, "/")
+	if ref := a.refs[first]; ref != nil {
+		if !a.x.here.is(a.spec.below(ref).text("repoURL")) {
+			return "", a.fail(n, fmt.Sprintf("names %.200s, and %s is another repository than this one", text, first),
+				"say this repository's URL in repository of spec.clustersFrom, or list the clusters and their values files in spec.clusters")
+		}
+		dir, text = ".", rest
+	} else if strings.Contains(text, "://") {
+		return "", a.fail(n, fmt.Sprintf("names %.200s, which is remote", text), "commit a copy and name that; nothing is fetched here")
+	}
+	text, err := a.expand(n, text)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(text, "/") {
+		dir, text = ".", strings.TrimLeft(text, "/")
+	}
+	if dir == "" {
+		return "", a.fail(n, fmt.Sprintf("names the values file %.200s of a chart that is not in the repository", text),
+			`name it by "$ref/…" in a source that is this repository, or commit the chart`)
+	}
+	name, err := tree.Join(dir, text)
+	if err != nil || strings.HasPrefix(first, "$") && a.refs[first] == nil {
+		return "", a.fail(n, fmt.Sprintf("names %.200q, which is no path inside of the repository", n.Text), "correct it, or the ref of the source it names")
+	}
+	return name, nil
+}
+
+// expand puts Argo CD's build variables into a text.
+func (a *argoSource) expand(n *values.Node, text string) (string, error) {
+	var unknown string
+	f := a.app.fields()
+	out := os.Expand(text, func(name string) string {
+		switch name {
+		case "$":
+			return "$"
+		case "ARGOCD_APP_NAME":
+			return a.app.name
+		case "ARGOCD_APP_NAMESPACE":
+			return f.text("spec", "destination", "namespace")
+		case "ARGOCD_APP_SOURCE_REPO_URL":
+			return a.spec.text("repoURL")
+		case "ARGOCD_APP_SOURCE_PATH":
+			return a.spec.text("path")
+		case "ARGOCD_APP_SOURCE_TARGET_REVISION":
+			return a.spec.text("targetRevision")
+		}
+		if strings.HasPrefix(name, "ARGOCD_") || strings.HasPrefix(name, "KUBE_") {
+			unknown = name
+		}
+		return ""
+	})
+	if unknown != "" {
+		return "", a.fail(n, fmt.Sprintf("uses $%s, which is known to Argo CD alone", unknown), "write the value out")
+	}
+	return out, nil
+}
+
+// repository tells this repository's URL from others.
+type repository struct {
+	url string
+	// only is true when the objects name one Git repository: it is this one.
+	others map[string]bool
+}
+
+// newRepository takes the URL that is given, else the only one that the
+// objects name.
+func newRepository(url string, objects []*object) *repository {
+	r := &repository{url: normalURL(url), others: map[string]bool{}}
+	if url != "" {
+		return r
+	}
+	for _, o := range objects {
+		f := o.fields()
+		for _, s := range append(f.list("spec", "sources"), f.table("spec", "source")) {
+			if s == nil || s.Kind != values.Map || textOf(s.Get("chart")) != "" {
+				continue
+			}
+			if url := textOf(s.Get("repoURL")); url != "" && !strings.HasPrefix(url, "oci://") {
+				r.others[normalURL(url)] = true
+			}
+		}
+	}
+	if len(r.others) == 1 {
+		for url := range r.others {
+			r.url = url
+		}
+	}
+	return r
+}
+
+// is reports whether url is this repository's.
+func (r *repository) is(url string) bool { return url != "" && r.url != "" && normalURL(url) == r.url }
+
+// normalURL is a Git URL without what makes no difference.
+func normalURL(url string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(url), "/"), ".git")
+}

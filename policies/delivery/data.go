@@ -1,0 +1,138 @@
+package delivery
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// dataRef names one key of a ConfigMap or Secret.
+type dataRef struct {
+	kind, name, key string
+	optional        bool
+	at              *values.Node // the reference
+}
+
+// content is the text under a key.
+type content struct {
+	text  string
+	at    *values.Node
+	part  values.Part // where its lines are
+	files []string
+}
+
+// Why a reference cannot be read in Git.
+const (
+	whyAbsent   = "not in the repository"
+	whySealed   = "SealedSecret"
+	whyExternal = "ExternalSecret"
+	whySOPS     = "encrypted by SOPS"
+)
+
+// data reads what a reference of user names. It is nil with a reason why when
+// Git does not show it: a Secret that is encrypted, comes from elsewhere or is
+// not there, or something optional that is not there.
+func (x *expansion) data(user *object, ref dataRef) (*content, string, error) {
+	if ref.kind != kindConfigMap && ref.kind != kindSecret {
+		return nil, "", user.failAt(ref.at, fmt.Sprintf("valuesFrom: expected kind ConfigMap or Secret, found %.40q", ref.kind), "correct it")
+	}
+	found, err := x.lookup(user, ref.kind, user.namespace, ref.name)
+	if err != nil {
+		return nil, "", err
+	}
+	if found == nil {
+		return x.absent(user, ref)
+	}
+	if found.node.Get("sops") != nil {
+		return nil, whySOPS, nil
+	}
+	if found, err = x.substituted(found); err != nil {
+		return nil, "", err
+	}
+	f := found.fields()
+	at := f.of(values.String, []string{"data", ref.key})
+	if plain := f.of(values.String, []string{"stringData", ref.key}); plain != nil && ref.kind == kindSecret {
+		return &content{plain.Text, plain, values.Block(plain, found.source), found.files}, "", f.err
+	}
+	switch {
+	case f.err != nil:
+		return nil, "", f.err
+	case at == nil && ref.optional:
+		return nil, "", nil
+	case at == nil:
+		return nil, "", user.failAt(ref.at, fmt.Sprintf("valuesFrom names key %s of %s, which does not have it", ref.key, found.title()),
+			"correct valuesKey, which is values.yaml when it is not set, or add the key")
+	case ref.kind == kindConfigMap:
+		return &content{at.Text, at, found.part(at), found.files}, "", nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(at.Text))
+	if err != nil {
+		return nil, "", found.failAt(at, "data."+ref.key+" is not base64", "correct it, or write it under stringData")
+	}
+	place := at.Position()
+	return &content{string(raw), at, values.Part{File: at.File, Fixed: &place}, found.files}, "", nil
+}
+
+// part is where the lines of one of the object's strings are.
+func (o *object) part(n *values.Node) values.Part {
+	if p, ok := o.parts[n]; ok {
+		return p
+	}
+	return values.Block(n, o.source)
+}
+
+// absent says what it means that there is no object of the name.
+func (x *expansion) absent(user *object, ref dataRef) (*content, string, error) {
+	if ref.kind == kindConfigMap && !ref.optional {
+		return nil, "", user.failAt(ref.at, fmt.Sprintf("valuesFrom names ConfigMap %s, which is not among the objects that %s finds", ref.name, x.field),
+			"add the file or kustomization that has it there")
+	}
+	if ref.kind == kindConfigMap {
+		return nil, whyAbsent, nil
+	}
+	for _, o := range x.objects {
+		if !o.sees(user) || o.namespace != "" && user.namespace != "" && o.namespace != user.namespace {
+			continue
+		}
+		switch f := o.fields(); o.kind {
+		case kindSealedSecret:
+			if o.name == ref.name {
+				return nil, whySealed, nil
+			}
+		case kindExternalSecret:
+			target := f.text("spec", "target", "name")
+			if target == ref.name || target == "" && o.name == ref.name {
+				return nil, whyExternal, nil
+			}
+		}
+	}
+	return nil, whyAbsent, nil
+}
+
+// sees reports whether an object is delivered to the same cluster as user.
+func (o *object) sees(user *object) bool { return o.cluster == "" || o.cluster == user.cluster }
+
+// lookup finds the object that user refers to, nil when there is none.
+func (x *expansion) lookup(user *object, kind, namespace, name string) (*object, error) {
+	if x.index == nil {
+		x.index = map[[2]string][]*object{}
+		for _, o := range x.objects {
+			key := [2]string{o.kind, o.name}
+			x.index[key] = append(x.index[key], o)
+		}
+	}
+	var found *object
+	for _, o := range x.index[[2]string{kind, name}] {
+		if !o.sees(user) || o.namespace != "" && namespace != "" && o.namespace != namespace {
+			continue
+		}
+		if found != nil {
+			return nil, user.fail(fmt.Sprintf("refers to %s, which is there twice: %s and %s", o.title(), found.position(), o.position()),
+				`narrow spec.clustersFrom, or write "${cluster}" where a path has the cluster's name`)
+		}
+		found = o
+	}
+	return found, nil
+}

@@ -1,0 +1,227 @@
+package delivery
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// layerInline is what a HelmRelease gives in place.
+const layerInline = "HelmRelease values"
+
+// helmRelease is what a HelmRelease installs: of Flux's helm-controller, which
+// merges valuesFrom in order and spec.values over it.
+func (x *expansion) helmRelease(o *object) (*gate.Release, error) {
+	o, err := x.substituted(o)
+	if err != nil {
+		return nil, err
+	}
+	h := &fluxRelease{x: x, object: o, spec: o.fields()}
+	f := h.spec
+	r := &gate.Release{
+		Object: o.title(), Position: o.position(), Files: o.files,
+		Name: f.text("spec", "releaseName"), SkipCRDs: f.text("spec", "install", "crds") == "Skip",
+		Namespace: cmp.Or(f.text("spec", "targetNamespace"), o.namespace),
+	}
+	if r.Name == "" {
+		r.Name = o.name
+		if target := f.text("spec", "targetNamespace"); target != "" {
+			r.Name = target + "-" + o.name
+		}
+	}
+	h.source = newMap(f.get("spec"))
+	if err := h.chart(r); err != nil {
+		return nil, err
+	}
+	for _, ref := range f.list("spec", "valuesFrom") {
+		if err := h.valuesFrom(r, f.below(ref)); err != nil {
+			return nil, err
+		}
+	}
+	if inline := f.table("spec", "values"); inline != nil {
+		r.Layers = append(r.Layers, gate.Layer{Name: layerInline, Values: inline})
+	}
+	if h.opaque != nil {
+		h.tell("valuesFrom", h.opaque)
+	}
+	r.Source = h.source
+	r.Files = append(r.Files, h.files...)
+	return r, f.err
+}
+
+// fluxRelease is a HelmRelease that is looked at.
+type fluxRelease struct {
+	x      *expansion
+	object *object
+	spec   *fields
+	source *values.Node // what is compared of the source
+	opaque *values.Node // a list of what cannot be read
+	files  []string
+}
+
+func (h *fluxRelease) tell(key string, n *values.Node) {
+	if n != nil {
+		h.source.Fields = append(h.source.Fields, values.Field{Key: key, Value: n})
+	}
+}
+
+// chart finds the chart, from spec.chart or the object that spec.chartRef names.
+func (h *fluxRelease) chart(r *gate.Release) error {
+	f := h.spec.below(h.spec.get("spec", "chart", "spec"))
+	if ref := h.spec.get("spec", "chartRef"); ref != nil {
+		at := h.spec.below(ref)
+		kind, name := at.text("kind"), at.text("name")
+		h.tell("chartRef", newText(at.get("name"), kind+" "+name))
+		target, err := h.x.lookup(h.object, kind, cmp.Or(at.text("namespace"), h.object.namespace), name)
+		if err != nil || at.err != nil {
+			return cmp.Or(at.err, err)
+		}
+		if target == nil || kind != "HelmChart" {
+			h.tellSource(target)
+			return nil
+		}
+		h.files = append(h.files, target.files...)
+		f = target.fields().below(target.fields().get("spec"))
+	}
+	if f.node == nil {
+		return h.object.fail("has no chart", "give it spec.chart.spec or spec.chartRef")
+	}
+	for _, key := range []string{"chart", "version"} {
+		h.tell(key, f.get(key))
+	}
+	kind, name := f.text("sourceRef", "kind"), f.text("sourceRef", "name")
+	h.tell("sourceRef", newText(f.get("sourceRef", "name"), kind+" "+name))
+	target, err := h.x.lookup(h.object, kind, cmp.Or(f.text("sourceRef", "namespace"), h.object.namespace), name)
+	if err != nil {
+		return err
+	}
+	h.tellSource(target)
+	dir := path.Clean(strings.TrimPrefix(f.text("chart"), "/"))
+	if kind == "GitRepository" && h.here(target) && exists(h.x.tree, path.Join(dir, "Chart.yaml")) {
+		r.Chart = dir
+	}
+	if f.err != nil {
+		return f.err
+	}
+	return h.valuesFiles(r, f)
+}
+
+// tellSource adds what the source of the chart says of the version.
+func (h *fluxRelease) tellSource(target *object) {
+	if target == nil {
+		return
+	}
+	h.files = append(h.files, target.files...)
+	f := target.fields()
+	h.tell("url", f.get("spec", "url"))
+	h.tell("ref", f.get("spec", "ref"))
+}
+
+// here reports whether a GitRepository, which may not lie in Git itself, is
+// this repository.
+func (h *fluxRelease) here(target *object) bool {
+	if target == nil || h.x.here.url == "" {
+		return true
+	}
+	return h.x.here.is(target.fields().text("spec", "url"))
+}
+
+// valuesFiles are files of the chart's source that take the place of the
+// chart's values.yaml.
+func (h *fluxRelease) valuesFiles(r *gate.Release, f *fields) error {
+	list := f.texts("valuesFiles")
+	if one := f.of(values.String, []string{"valuesFile"}); one != nil {
+		list = append(list, one)
+	}
+	if len(list) == 0 {
+		return f.err
+	}
+	if r.Chart == "" {
+		h.tell("valuesFiles", f.get("valuesFiles"))
+		h.tell("valuesFile", f.get("valuesFile"))
+		return f.err
+	}
+	r.Defaults = []string{}
+	for _, n := range list {
+		name, err := tree.Join(".", strings.TrimPrefix(n.Text, "/"))
+		if err != nil {
+			return h.object.failAt(n, fmt.Sprintf("valuesFiles names %.200q, which is no path inside of the repository", n.Text), "correct it")
+		}
+		if !exists(h.x.tree, name) {
+			if f.flag("ignoreMissingValuesFiles") {
+				continue
+			}
+			return h.object.failAt(n, "valuesFiles names "+name+", which is not in the repository",
+				"add it; the path is one from the repository's root, not from the chart")
+		}
+		r.Defaults = append(r.Defaults, name)
+	}
+	return f.err
+}
+
+// valuesFrom appends the layer of one reference.
+func (h *fluxRelease) valuesFrom(r *gate.Release, ref *fields) error {
+	kind, name := ref.text("kind"), ref.text("name")
+	key := cmp.Or(ref.text("valuesKey"), "values.yaml")
+	target := ref.text("targetPath")
+	if ref.err != nil {
+		return ref.err
+	}
+	data, why, err := h.x.data(h.object, dataRef{kind: kind, name: name, key: key, optional: ref.flag("optional"), at: ref.node})
+	if err != nil {
+		return err
+	}
+	title := kind + " " + name
+	if why != "" {
+		h.hide(ref, key, why)
+		r.Layers = append(r.Layers, gate.Layer{Name: title, Opaque: fmt.Sprintf("%s, key %s: %s", title, key, why)})
+		if target == "" {
+			return nil
+		}
+	}
+	if data == nil {
+		return nil
+	}
+	h.files = append(h.files, data.files...)
+	if target == "" {
+		n, err := values.ParsePart([]byte(data.text), data.part, h.x.limits)
+		if err != nil {
+			return err
+		}
+		r.Layers = append(r.Layers, gate.Layer{Name: title, Values: n})
+		return nil
+	}
+	set := values.Assignment{Name: target, Value: data.text, Position: data.at.Position()}
+	if quote := data.text; len(quote) > 0 && (wrapped(quote, `'`) || wrapped(quote, `"`)) {
+		set.Value, set.How = strings.Trim(quote, `'"`), values.SetString
+	}
+	if ref.flag("literal") {
+		set.Value, set.How = data.text, values.SetLiteral
+	}
+	r.Layers = append(r.Layers, gate.Layer{Name: title, Set: []values.Assignment{set}})
+	return ref.err
+}
+
+func wrapped(s, quote string) bool { return strings.HasPrefix(s, quote) && strings.HasSuffix(s, quote) }
+
+// hide remembers a reference that cannot be read, to be compared as what it is.
+func (h *fluxRelease) hide(ref *fields, key, why string) {
+	at := ref.node
+	if h.opaque == nil {
+		h.opaque = &values.Node{Kind: values.List, File: at.File, Line: at.Line, Column: at.Column}
+	}
+	item := newMap(at,
+		values.Field{Key: "kind", Value: newText(at, ref.text("kind"))},
+		values.Field{Key: "name", Value: newText(at, ref.text("name"))},
+		values.Field{Key: "entry", Value: newText(at, key)},
+		values.Field{Key: "found", Value: newText(at, why)})
+	if target := ref.get("targetPath"); target != nil {
+		item.Fields = append(item.Fields, values.Field{Key: "targetPath", Value: target})
+	}
+	h.opaque.Items = append(h.opaque.Items, item)
+}
