@@ -30,6 +30,9 @@ type Request struct {
 	// Dir is the Application's path in the repository, with slashes, "." for
 	// the root.
 	Dir string
+	// Root is the folder of the repository that was sent, "" or "." when all of
+	// it was. See Mount.
+	Root string
 	// Gate names the Gate: "" for the one the path belongs to; a path,
 	// relative to Dir, of a Gate file or its folder; or the name of a Gate of
 	// the repository. A path has a slash, is "." or "..", or ends in ".yaml".
@@ -75,11 +78,17 @@ func Generate(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error {
 func Objects(ctx context.Context, fsys fs.FS, req Request) ([]render.Object, error) {
 	g, err := chooseGate(fsys, req)
 	if err != nil {
-		return nil, err
+		return nil, notSent(nil, req, err)
 	}
-	if g, err = policies.Expand(ctx, fsys, g, req.Policies); err != nil {
-		return nil, err
+	expanded, err := policies.Expand(ctx, fsys, g, req.Policies)
+	if err != nil {
+		return nil, notSent(g, req, err)
 	}
+	objects, err := objectsOf(ctx, fsys, expanded, req)
+	return objects, notSent(expanded, req, err)
+}
+
+func objectsOf(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) ([]render.Object, error) {
 	cluster, err := chooseCluster(g, req)
 	if err != nil {
 		return nil, err

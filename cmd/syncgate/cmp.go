@@ -109,7 +109,7 @@ func runCmp(cmd *cobra.Command, opts *cmpOptions, args []string, do func(context
 			return err
 		}
 		defer tree.Close()
-		return do(cmd.Context(), tree.FS(), req, &out)
+		return do(cmd.Context(), plugin.Mount(tree.FS(), req.Root), req, &out)
 	}()
 	if err != nil {
 		fmt.Fprint(cmd.ErrOrStderr(), plugin.Explain(err))

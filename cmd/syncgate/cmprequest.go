@@ -2,9 +2,9 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +13,13 @@ import (
 	"github.com/syncgate/syncgate/plugin"
 	"github.com/syncgate/syncgate/plugin/render"
 )
+
+// sourcePath is the variable in which Argo CD says the Application's path.
+const sourcePath = "ARGOCD_APP_SOURCE_PATH"
+
+// stockWork is the folder in which the stock plugin server unpacks each request
+// to a folder of its own.
+const stockWork = "_cmp_server"
 
 // cmpOptions are the flags of `syncgate cmp`. Where a flag is not given, Argo
 // CD's environment says.
@@ -57,6 +64,10 @@ func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
 		return nil, plugin.Request{}, err
 	}
 	req.Dir = dir
+	if source, ok := os.LookupEnv(sourcePath); ok && o.root == "" {
+		req.Root = plugin.Narrowed(source, dir)
+		req.Dir = path.Join(req.Root, dir)
+	}
 	req.Gate = cmp.Or(o.gate, req.Gate)
 	req.Cluster = cmp.Or(o.cluster, req.Cluster)
 	req.App = cmp.Or(o.app, req.App)
@@ -109,7 +120,7 @@ func (o *cmpOptions) findRoot(at string) (string, error) {
 		}
 		return root, nil
 	}
-	if source, ok := os.LookupEnv("ARGOCD_APP_SOURCE_PATH"); ok {
+	if source, ok := os.LookupEnv(sourcePath); ok {
 		return rootAbove(at, source)
 	}
 	for dir := at; ; dir = filepath.Dir(dir) {
@@ -123,12 +134,12 @@ func (o *cmpOptions) findRoot(at string) (string, error) {
 }
 
 // rootAbove is the folder in which at has the path source. Argo CD's plugin
-// server unpacks a repository to a folder of its own and runs the plugin in
-// the Application's path.
+// server unpacks a repository, or the part of it that was sent, to a folder of
+// its own and runs the plugin in the Application's path.
 func rootAbove(at, source string) (string, error) {
 	source = filepath.Clean(source)
 	if !filepath.IsLocal(source) {
-		return "", fmt.Errorf("find root: ARGOCD_APP_SOURCE_PATH %q leaves the repository; correct the Application's path", source)
+		return "", fmt.Errorf("find root: %s %q leaves the repository; correct the Application's path", sourcePath, source)
 	}
 	if source == "." {
 		return at, nil
@@ -139,11 +150,27 @@ func rootAbove(at, source string) (string, error) {
 	}
 	want, err := os.Stat(filepath.Join(root, source))
 	have, err2 := os.Stat(at)
-	if err := errors.Join(err, err2); err != nil {
-		return "", fmt.Errorf("find root: %w", err)
+	if err2 != nil {
+		return "", fmt.Errorf("find root: %w", err2)
 	}
-	if !os.SameFile(want, have) {
-		return "", fmt.Errorf("find root: %s is not the Application's path %s in a repository; run it there, or give --root", at, source)
+	if err == nil && os.SameFile(want, have) {
+		return root, nil
 	}
-	return root, nil
+	if root, ok := unpackedTo(at, source); ok {
+		return root, nil
+	}
+	return "", fmt.Errorf("find root: %s is not the Application's path %s in a repository; run it there, or give --root", at, source)
+}
+
+// unpackedTo is the folder above at to which the stock plugin server unpacked a
+// part of the repository, in which at has the last parts of source.
+func unpackedTo(at, source string) (string, bool) {
+	for root := at; root != filepath.Dir(root); root = filepath.Dir(root) {
+		if filepath.Base(filepath.Dir(root)) != stockWork {
+			continue
+		}
+		dir, err := filepath.Rel(root, at)
+		return root, err == nil && (dir == "." || strings.HasSuffix("/"+filepath.ToSlash(source), "/"+filepath.ToSlash(dir)))
+	}
+	return "", false
 }

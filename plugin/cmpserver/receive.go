@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"io/fs"
+	"path"
 	"time"
 
 	"github.com/argoproj/argo-cd/v2/cmpserver/apiclient"
@@ -55,8 +56,9 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	if err != nil {
 		return received{}, err
 	}
-	// The path inside the archive, which may be a part of the repository.
-	req.Dir = meta.GetAppRelPath()
+	// The archive may be a part of the repository.
+	req.Root = plugin.Narrowed(req.Dir, meta.GetAppRelPath())
+	req.Dir = path.Join(req.Root, meta.GetAppRelPath())
 	body := &pieces{in: in, sum: sha256.New()}
 	tree, err := archive.Read(ctx, body, s.opts.Limits)
 	if err != nil {
@@ -65,7 +67,7 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	if err := body.finish(meta.GetChecksum()); err != nil {
 		return received{}, err
 	}
-	return received{request: req, tree: tree}, nil
+	return received{request: req, tree: plugin.Mount(tree, req.Root)}, nil
 }
 
 // How much, and how long at the most, is taken of an archive that is refused
