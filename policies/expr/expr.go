@@ -1,5 +1,6 @@
 // Package expr is the program's one CEL environment: the standard library and
-// macros, optional types, and the strings, lists, sets and math extensions.
+// macros, optional types, the strings, lists, sets and math extensions, and
+// versions and quantities.
 // Programs are compiled once, limited in cost, stopped by their context and
 // safe for concurrent use. Nothing is set up before the first expression.
 package expr
@@ -38,7 +39,11 @@ var ErrCost = errors.New("expression costs too much")
 type Program struct {
 	src     string
 	program cel.Program
+	uses    map[string]bool
 }
+
+// Uses reports whether the expression looks at the variable of that name.
+func (p *Program) Uses(variable string) bool { return p.uses[variable] }
 
 // CompileError says where and why an expression does not compile.
 type CompileError struct {
@@ -71,6 +76,7 @@ func NewEnv(vars ...string) (*Env, error) {
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(NestingLimit)),
 		ext.Strings(), ext.Lists(), ext.Sets(), ext.Math(),
 	}
+	opts = append(opts, ownFunctions()...)
 	for _, v := range vars {
 		opts = append(opts, cel.Variable(v, cel.DynType))
 	}
@@ -140,7 +146,13 @@ func (e *Env) compile(src string) (*Program, *cel.Type, error) {
 	if err != nil {
 		return nil, nil, &CompileError{1, 1, strings.Join(strings.Fields(err.Error()), " ")}
 	}
-	return &Program{src: src, program: program}, ast.OutputType(), nil
+	p := &Program{src: src, program: program, uses: map[string]bool{}}
+	for _, r := range ast.NativeRep().ReferenceMap() {
+		if r.Name != "" {
+			p.uses[r.Name] = true
+		}
+	}
+	return p, ast.OutputType(), nil
 }
 
 func compileError(all []*common.Error) error {
@@ -220,7 +232,7 @@ func (p *Program) reason(message string) string {
 	}
 	for _, known := range []string{
 		"no such overload", "division by zero", "modulus by zero", "integer overflow", "index out of bounds",
-		"optional.none() dereference",
+		"optional.none() dereference", "the text is no semver", "the text is no quantity",
 	} {
 		if strings.Contains(message, known) {
 			return known

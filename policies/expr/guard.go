@@ -51,6 +51,7 @@ func works() map[string]func(args []ref.Val) int {
 	for _, name := range []string{
 		operators.Add, "matches", "contains", "startsWith", "endsWith", "indexOf", "lastIndexOf", "split",
 		"lowerAscii", "upperAscii", "reverse", "trim", "strings.quote", "substring", "charAt", "string", "bytes", "size",
+		"semver", "isSemver", "quantity", "isQuantity",
 	} {
 		table[name] = reads
 	}
