@@ -119,7 +119,7 @@ func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, op
 	if err != nil {
 		return Explanation{}, err
 	}
-	about, err := ruleOptions(g, src)
+	about, err := ruleOptions(g, src.target)
 	if err != nil {
 		return Explanation{}, err
 	}

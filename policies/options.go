@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/packs"
@@ -11,12 +12,13 @@ import (
 	"github.com/syncgate/syncgate/policies/version"
 )
 
-// ruleOptions is what the Gate and its packs ask of the values.
-func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
+// ruleOptions is what the Gate and its packs ask of the values. target is the
+// file that a value missing in a cluster would be written to.
+func ruleOptions(g *gate.Gate, target func(cluster int) string) (rules.Options, error) {
 	o := rules.Options{Gate: g.Metadata.Name, GateFile: g.File}
 	for i, c := range g.Spec.Clusters {
 		o.Clusters = append(o.Clusters, c.Name)
-		o.Files = append(o.Files, src.target(i))
+		o.Files = append(o.Files, target(i))
 		if c.Name == g.Spec.Reference {
 			o.Reference = i + 1
 		}
@@ -48,8 +50,14 @@ func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
 		}
 	}
 	for _, r := range g.Spec.Rules {
-		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message})
+		if r.Program == nil { // the Gate was not decoded
+			if r.Program, err = expr.Compile(r.Expr, packs.RuleVariables()...); err != nil {
+				return o, fmt.Errorf("read rule %s of %s: %w", r.Name, g.File, err)
+			}
+		}
+		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message, Program: r.Program})
 	}
+	o.About = map[string]any{"name": g.Metadata.Name, "ns": g.Spec.Namespace, "reference": g.Spec.Reference, "clusters": o.Clusters}
 	err = addPacks(&o, g)
 	return o, err
 }
@@ -57,18 +65,15 @@ func ruleOptions(g *gate.Gate, src *source) (rules.Options, error) {
 // addPacks adds what the Gate's packs know. The Gate's own list keys come
 // first, so that they win.
 func addPacks(o *rules.Options, g *gate.Gate) error {
-	for _, name := range g.Spec.Packs {
-		p, err := packs.Load(name)
-		if err != nil {
-			return fmt.Errorf("read spec.packs of %s: %w", g.File, err)
-		}
+	for _, p := range g.Packs {
 		for _, k := range p.ListKeys {
+			var err error
 			if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
-				return fmt.Errorf("read pack %s: %w", name, err)
+				return fmt.Errorf("read pack %s: %w", p.Name, err)
 			}
 		}
 		for _, r := range p.Rules {
-			o.Rules = append(o.Rules, rules.Rule{ID: name + "/" + r.Name, Expr: r.Expr, Message: r.Message})
+			o.Rules = append(o.Rules, rules.Rule{ID: p.Name + "/" + r.Name, Expr: r.Expr, Message: r.Message, Program: r.Program})
 		}
 	}
 	return nil

@@ -199,7 +199,7 @@ func readOffer(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string, op
 		return nil, fmt.Errorf("read values of cluster %s: %w", cluster, err)
 	}
 	o.merged = m.values
-	about, err := ruleOptions(&one, src)
+	about, err := ruleOptions(&one, src.target)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,13 @@
 package policies_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/packs"
 )
 
 // TestMattermostPack asks the pack's rules of the values of each chart.
@@ -44,5 +48,40 @@ func TestMattermostPack(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestPacksHold runs the built-in packs' own cases.
+func TestPacksHold(t *testing.T) {
+	for _, name := range packs.Names() {
+		p, err := packs.Load(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := policies.TestPack(t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tested := map[string]bool{}
+		for _, c := range p.Cases {
+			for _, rule := range c.Want {
+				tested[rule] = true
+			}
+		}
+		for _, r := range p.Rules {
+			if !tested[r.Name] {
+				t.Errorf("no case of pack %s breaks its rule %s", name, r.Name)
+			}
+		}
+		for _, c := range p.Changes {
+			if !tested[c.Name] {
+				t.Errorf("no case of pack %s breaks its rule %s", name, c.Name)
+			}
+		}
+		for _, r := range results {
+			if len(r.Problems) > 0 {
+				t.Errorf("%s: %s:\n%s\n%s", name, r.Case, strings.Join(r.Problems, "\n"), strings.Join(brief(r.Findings), "\n"))
+			}
+		}
 	}
 }

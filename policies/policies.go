@@ -13,8 +13,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
-	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
@@ -31,6 +31,12 @@ type Options struct {
 	Limits values.Limits
 	// Overrides are laid over the values files of one cluster.
 	Overrides Overrides
+	// Baseline tells what passed before on a cluster. Nil: nothing is known, and
+	// rules over a change are not asked.
+	Baseline func(cluster string) Baseline
+	// Now says which waivers are over. Zero: the day is not known, and every
+	// waiver holds.
+	Now time.Time
 }
 
 func (o Options) withDefaults() Options {
@@ -39,34 +45,6 @@ func (o Options) withDefaults() Options {
 	}
 	o.Limits = o.Limits.WithDefaults()
 	return o
-}
-
-// Validate says where the Gate's rules do not hold. An error means that this
-// could not be told: a file is missing, malformed or over a limit, or a rule
-// failed to evaluate. The error names every cluster that could not be read, up
-// to a bound.
-func Validate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) ([]finding.Finding, error) {
-	opts = opts.withDefaults()
-	g, err := Expand(ctx, fsys, g, opts)
-	if err != nil {
-		return nil, err
-	}
-	src, err := newSource(fsys, g, opts)
-	if err != nil {
-		return nil, err
-	}
-	about, err := ruleOptions(g, src)
-	if err != nil {
-		return nil, err
-	}
-	fleet, err := rules.NewFleet(about)
-	if err != nil {
-		return nil, err
-	}
-	if err := readAll(ctx, g, src, fleet, opts.Workers); err != nil {
-		return nil, err
-	}
-	return fleet.Findings(ctx)
 }
 
 // readAll takes every cluster into the fleet.

@@ -74,6 +74,8 @@ passed), 2 could not tell (bad usage, unreadable, malformed, a limit hit).`,
 	root.AddCommand(
 		newValidateCommand(&log),
 		newExplainCommand(&log),
+		newRulesCommand(),
+		newTestCommand(),
 		newSchemaCommand(),
 		newCmpCommand(),
 		newHookCommand(),

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -18,6 +19,7 @@ import (
 type validateOptions struct {
 	root    string
 	gate    string
+	base    string
 	output  string
 	workers int
 }
@@ -34,17 +36,23 @@ hold: file, line and column, and which clusters hold which value.
 
 Nothing outside of the repository is read, and no cluster is asked.
 
+Rules over a change (no downgrade, the operator before the server) hold the
+values against those that passed before: --base names them, by a revision of the
+repository or a folder. Without it they are not asked, and the report says so.
+
 Exit codes: 0 every rule holds, 1 findings, 2 could not tell (unreadable,
 malformed, a limit hit, no Gate found). With findings and something that could
 not be told it is 2, and the report has both.`,
 		Example: `  syncgate validate
   syncgate validate apps/mattermost --output json
+  syncgate validate --base origin/main
   syncgate validate --gate mattermost --output sarif > syncgate.sarif`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runValidate(cmd, args, &opts, log) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", report.Formats()[0], "one of "+strings.Join(report.Formats(), ", "))
 	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
+	f.StringVar(&opts.base, "base", "", "what passed before: a revision of the repository, or, written with a leading ./, ../ or /, a folder that holds what --root holds now")
 	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
 	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
 	return cmd
@@ -66,10 +74,19 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 		return err
 	}
 	defer repo.Close()
+	before, err := openBase(cmd.Context(), repo.Name(), opts.base)
+	if err != nil {
+		return err
+	}
+	defer before.close() //nolint:errcheck // a cache that stays behind changes no answer
+	rules := policies.Options{Workers: opts.workers, Now: time.Now()}
+	if before.fs == nil {
+		rules.Baseline = func(string) policies.Baseline { return policies.Baseline{None: "no --base was given"} }
+	}
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
 	r := report.Collect(cmd.Context(), repo.FS(), report.Options{
 		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
-		Policies: policies.Options{Workers: opts.workers},
+		Base: before.fs, BaseName: before.name, Policies: rules,
 	})
 	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
 	r.Style = style(cmd.OutOrStdout())

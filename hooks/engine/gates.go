@@ -14,12 +14,15 @@ import (
 	"github.com/syncgate/syncgate/gitops"
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/policies"
-	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
 // maxSnapshots is how many revisions are kept in memory.
 const maxSnapshots = 64
+
+// maxResults is how many answers of the rules are kept for a revision: one for
+// each cluster, baseline and day.
+const maxResults = 1_000
 
 // maxListed is how many names an error lists.
 const maxListed = 50
@@ -30,10 +33,9 @@ type snapshot struct {
 	tree fs.FS
 	gate *gate.Gate
 
-	mu       sync.Mutex
-	values   map[string]policies.Values
-	findings []finding.Finding
-	held     bool // findings is what Validate said
+	mu      sync.Mutex
+	values  map[string]policies.Values
+	results map[string]policies.Result
 }
 
 // gates reads Gates from Git and keeps the newest revisions.
@@ -117,7 +119,7 @@ func read(ctx context.Context, r *Repository, revision, name string) (*snapshot,
 			return nil, refuse(hooks.CodeInvalidChange, "correct what is named and commit; `syncgate validate` shows the same",
 				"gate %q at revision %.12s of repository %s: %v", name, revision, r.Name, err)
 		}
-		return &snapshot{tree: tree, gate: g, values: map[string]policies.Values{}}, nil
+		return &snapshot{tree: tree, gate: g, values: map[string]policies.Values{}, results: map[string]policies.Result{}}, nil
 	}
 	if trouble != nil && len(found) == 0 {
 		return nil, trouble
@@ -176,18 +178,4 @@ func (s *snapshot) clusterValues(ctx context.Context, cluster string, opts polic
 		s.values[cluster] = v
 	}
 	return v, err
-}
-
-// validate are the findings of the Gate's rules.
-func (s *snapshot) validate(ctx context.Context, opts policies.Options) ([]finding.Finding, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held {
-		return s.findings, nil
-	}
-	f, err := policies.Validate(ctx, s.tree, s.gate, opts)
-	if err == nil {
-		s.findings, s.held = f, true
-	}
-	return f, err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,8 +12,6 @@ import (
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/check"
 	"github.com/syncgate/syncgate/hooks/store"
-	"github.com/syncgate/syncgate/policies"
-	"github.com/syncgate/syncgate/policies/finding"
 )
 
 // The names of what is asked beside the Gate's checks.
@@ -88,7 +85,7 @@ func (e *Engine) newRound(ctx context.Context, r store.Stored) (*round, time.Dur
 		rd.newest[res.Check] = res
 	}
 	if r.Change.Phase == hooks.PreSync {
-		rd.add(valuesCheck, valuesHold{s: s, opts: e.opts.Policies})
+		rd.add(valuesCheck, valuesHold{e: e, s: s, repo: repo, run: r})
 	}
 	for _, c := range checks {
 		chk, err := e.opts.Checks(c.spec)
@@ -253,44 +250,4 @@ func oneLine(rs []hooks.Result) string {
 		names = append(names, fmt.Sprintf("%s (%s)", r.Check, r.Status))
 	}
 	return s + "; also " + list(names)
-}
-
-// valuesHold asks whether the Gate's rules hold at the revision, whatever
-// rendered it.
-type valuesHold struct {
-	s    *snapshot
-	opts policies.Options
-}
-
-// Evaluate implements check.Check.
-func (v valuesHold) Evaluate(ctx context.Context, t check.Target) (check.Answer, error) {
-	findings, err := v.s.validate(ctx, v.opts)
-	if err != nil {
-		return check.Answer{}, fmt.Errorf("validate values at %.12s: %w", t.Change.Revision, err)
-	}
-	if len(findings) == 0 {
-		return check.Answer{Status: hooks.Pass, Reason: fmt.Sprintf("every rule of %s holds at %.12s", v.s.gate.File, t.Change.Revision)}, nil
-	}
-	a := check.Answer{Status: hooks.Fail, Reason: fmt.Sprintf("%d findings at %.12s, the first: %s; %s",
-		len(findings), t.Change.Revision, findings[0].Message, findings[0].Fix)}
-	for _, f := range findings {
-		a.Evidence = append(a.Evidence, hooks.Evidence{Object: strings.TrimSpace(f.Rule + " " + f.Path), Fact: f.Message + "\n" + places(f)})
-	}
-	return a, nil
-}
-
-func places(f finding.Finding) string {
-	var b strings.Builder
-	for _, h := range f.Holdings {
-		value := h.Value
-		if h.Missing {
-			value = "not set"
-		}
-		var where []string
-		for _, p := range h.Places {
-			where = append(where, fmt.Sprintf("%s (%s:%d)", p.Cluster, p.Position.File, p.Position.Line))
-		}
-		fmt.Fprintf(&b, "%s: %s\n", value, list(where))
-	}
-	return strings.TrimRight(b.String(), "\n")
 }

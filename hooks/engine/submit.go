@@ -144,7 +144,7 @@ func (e *Engine) evaluable(ctx context.Context, s *snapshot, k store.Key) error 
 	}
 	_, err := s.clusterValues(ctx, k.Cluster, e.opts.Policies)
 	if err == nil && k.Phase == hooks.PreSync {
-		_, err = s.validate(ctx, e.opts.Policies)
+		_, err = s.evaluate(ctx, "", e.opts.Policies)
 	}
 	if err == nil && k.Phase == hooks.PreSync {
 		err = e.fillable(ctx, s, k)

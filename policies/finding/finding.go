@@ -24,6 +24,16 @@ type Finding struct {
 	Holdings []Holding `json:"holdings,omitempty"`
 }
 
+// Skipped is a rule that was not asked of some clusters, and why. It neither
+// holds there nor does not hold.
+type Skipped struct {
+	// Rule is the rule's identity.
+	Rule   string `json:"rule"`
+	Reason string `json:"reason"`
+	// Clusters are the clusters it was not asked of.
+	Clusters []string `json:"clusters,omitempty"`
+}
+
 // Holding is one value and the clusters that hold it.
 type Holding struct {
 	// Value is the value as JSON, shortened; "<redacted>" under a secret-like

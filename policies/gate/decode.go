@@ -14,6 +14,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
@@ -26,9 +27,14 @@ const (
 
 // Decode reads a Gate from the bytes of file, strictly. Every mistake is found
 // at once: the error is *Errors, with file, line and column of each. Anchors
-// and aliases are refused: a Gate is read by people under pressure.
+// and aliases are refused: a Gate is read by people under pressure. Packs that
+// lie in the repository are a mistake here: Load reads them.
 func Decode(data []byte, file string) (*Gate, error) {
-	d := &decoder{file: file, places: map[string]*yaml.Node{}, envs: map[string]*expr.Env{}}
+	return decode(data, file, packs.NewLoader(nil, "."))
+}
+
+func decode(data []byte, file string, loader *packs.Loader) (*Gate, error) {
+	d := &decoder{file: file, loader: loader, places: map[string]*yaml.Node{}, envs: map[string]*expr.Env{}}
 	root, err := values.ReadNode(data, file, values.Limits{FileSize: maxFile, Depth: maxDepth})
 	if err != nil {
 		return nil, err
@@ -37,6 +43,7 @@ func Decode(data []byte, file string) (*Gate, error) {
 		d.fail(&yaml.Node{}, "", "expected a Gate, found an empty file", "write apiVersion, kind, metadata and spec")
 		return nil, d.errors()
 	}
+	d.readPacks(root)
 	native := d.read(root, reflect.TypeFor[Gate](), "", 0)
 	if err := d.errors(); err != nil {
 		return nil, err
@@ -60,6 +67,7 @@ func Decode(data []byte, file string) (*Gate, error) {
 // decoder reads nodes into plain values and gathers mistakes.
 type decoder struct {
 	file   string
+	loader *packs.Loader
 	nodes  int
 	found  []*Error
 	places map[string]*yaml.Node // every field's value by its path
@@ -128,9 +136,9 @@ func (d *decoder) object(n *yaml.Node, t reflect.Type, field string, depth int) 
 	}
 	switch t {
 	case reflect.TypeFor[Check]():
-		n = d.withPreset(n, field, checkPreset)
+		n = d.withPreset(n, field, d.checkPreset)
 	case reflect.TypeFor[Guard]():
-		n = d.withPreset(n, field, guardPreset)
+		n = d.withPreset(n, field, d.guardPreset)
 	}
 	fields := fieldsOf(t)
 	out := map[string]any{}

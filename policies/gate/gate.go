@@ -5,6 +5,8 @@
 // in memory are all the same to it.
 package gate
 
+import "github.com/syncgate/syncgate/policies/packs"
+
 // What a Gate file must say of itself, and the name it is found by.
 const (
 	APIVersion = "syncgate.dev/v1alpha1"
@@ -27,6 +29,8 @@ type Gate struct {
 	// File is the path of the Gate file in the tree it was loaded from, with
 	// slashes; every relative path in the Gate is relative to its folder.
 	File string `json:"-"`
+	// Packs are the packs that spec.packs names, in its order.
+	Packs []*packs.Pack `json:"-"`
 }
 
 // Metadata names the Gate. The name is unique in a repository.
@@ -41,7 +45,9 @@ type Spec struct {
 	Source Source `json:"source,omitempty"`
 	// Namespace is where the application runs, when a check does not say.
 	Namespace string `json:"namespace,omitempty"`
-	// Packs are built-in sets of rules, list keys and check presets to use.
+	// Packs are sets of rules, list keys and check presets to use: the name of a
+	// built-in one, or the path of a pack's file or folder in the repository,
+	// relative to the Gate file. A path has a slash or ends in ".yaml".
 	Packs []string `json:"packs,omitempty"`
 	// Clusters are the places where the application runs, at least one. With
 	// clustersFrom they may be left out; when they are listed, exactly these
@@ -70,6 +76,8 @@ type Spec struct {
 	Skew []Skew `json:"skew,omitempty"`
 	// Rules are the Gate's own statements about the values, in CEL.
 	Rules []Rule `json:"rules,omitempty"`
+	// Waivers let single findings be until a day.
+	Waivers []Waiver `json:"waivers,omitempty"`
 	// PreSync is asked before anything is applied.
 	PreSync Phase `json:"preSync,omitempty"`
 	// PostSync is asked once everything is applied.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/packs"
 )
 
 // Guard names objects of the Gate's namespace, and the fields of them that may
@@ -92,10 +93,11 @@ func (g Guard) Resolve() (Guard, error) {
 	if g.Use == "" {
 		return g, nil
 	}
-	body, err := guardPreset(g.Use)
+	preset, err := packs.NewLoader(nil, ".").FindGuard(g.Use)
 	if err != nil {
 		return g, err
 	}
+	body := &preset.Guard
 	var under Guard
 	var plain any
 	if err := body.Decode(&plain); err != nil {

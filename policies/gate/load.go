@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
 )
 
@@ -18,13 +19,14 @@ const (
 )
 
 // Load reads and decodes the Gate file at a slash path of fsys. Presets that
-// its checks use are resolved.
+// its checks use are resolved, and its packs read.
 func Load(fsys fs.FS, file string) (*Gate, error) {
-	data, err := tree.New(fsys).Read(file, maxFile)
+	t := tree.New(fsys)
+	data, err := t.Read(file, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	return Decode(data, file)
+	return decode(data, file, packs.NewLoader(t, path.Dir(file)))
 }
 
 // Find lists the Gate files of fsys under root, slash paths, sorted. A root

@@ -2,19 +2,17 @@ package gate
 
 import (
 	"go.yaml.in/yaml/v4"
-
-	"github.com/syncgate/syncgate/policies/packs"
 )
 
 // checkPreset is the body of a check that a pack has.
-func checkPreset(use string) (*yaml.Node, error) {
-	p, err := packs.FindPreset(use)
+func (d *decoder) checkPreset(use string) (*yaml.Node, error) {
+	p, err := d.loader.FindPreset(use)
 	return &p.Check, err
 }
 
 // guardPreset is the body of a guard that a pack has.
-func guardPreset(use string) (*yaml.Node, error) {
-	p, err := packs.FindGuard(use)
+func (d *decoder) guardPreset(use string) (*yaml.Node, error) {
+	p, err := d.loader.FindGuard(use)
 	return &p.Guard, err
 }
 
@@ -31,6 +29,22 @@ func (d *decoder) withPreset(entry *yaml.Node, field string, find func(use strin
 		return entry
 	}
 	return overlay(placed(preset, use), entry)
+}
+
+// readPacks reads the packs that the Gate names, before the checks that may use
+// their presets. What is wrong with one is told where it is named.
+func (d *decoder) readPacks(root *yaml.Node) {
+	spec := child(root, "spec")
+	if spec == nil {
+		return
+	}
+	list := child(spec, "packs")
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return
+	}
+	for _, word := range list.Content {
+		_, _ = d.loader.Load(word.Value)
+	}
 }
 
 func child(n *yaml.Node, name string) *yaml.Node {

@@ -1,5 +1,13 @@
 package gate
 
+import (
+	"strings"
+	"time"
+
+	"github.com/syncgate/syncgate/policies/expr"
+	"github.com/syncgate/syncgate/policies/finding"
+)
+
 // PerCluster allows a key path to differ between clusters.
 type PerCluster struct {
 	// Path is a glob over key paths: "ingress.host", "resources.**",
@@ -50,14 +58,54 @@ type ListKey struct {
 	Key string `json:"key" jsonschema:"required"`
 }
 
-// Rule is a statement about the values of all clusters, in CEL.
+// Rule is a statement about the values, in CEL. With cluster, old or new in it,
+// it is asked for each cluster, otherwise once.
 type Rule struct {
 	// Name is unique in the Gate.
 	Name string `json:"name" jsonschema:"required"`
 	// Expr is a CEL expression over clusters, a map from a cluster's name to
-	// its merged values. It is true where the rule holds; a list of strings is
-	// taken as one finding each, an empty string or list as none.
+	// its merged values; gate, with the fields name, ns, reference and clusters;
+	// and, for each cluster, its name in cluster, its merged values in new and
+	// those that passed before in old. It is true where the rule holds; a list
+	// of strings is taken as one finding each, an empty string or list as none.
 	Expr string `json:"expr" jsonschema:"required"`
 	// Message says what to do when the rule does not hold.
 	Message string `json:"message,omitempty"`
+
+	// Program is Expr, compiled when the Gate was read.
+	Program *expr.Program `json:"-"`
+}
+
+// Waiver lets one finding be, for a reason and until a day.
+type Waiver struct {
+	// Rule is the identity of the finding's rule: "identical",
+	// "mattermost/no-server-downgrade".
+	Rule string `json:"rule" jsonschema:"required"`
+	// Path is the finding's key path, none when it has none.
+	Path string `json:"path,omitempty"`
+	// Says is a text that stands in the finding's message, where a rule has
+	// several findings at one path.
+	Says string `json:"says,omitempty"`
+	// Reason is for the person who asks why.
+	Reason string `json:"reason" jsonschema:"required"`
+	// Until is the last day on which it holds, in UTC: "2026-12-31". The plugin
+	// knows no day: while rendering, a waiver holds whatever the day.
+	Until string `json:"until" jsonschema:"required"`
+
+	// Position is where it stands in the Gate file.
+	Position finding.Position `json:"-"`
+}
+
+// day is how Until is written.
+const day = "2006-01-02"
+
+// Expired reports whether the waiver's last day is over at that time.
+func (w Waiver) Expired(now time.Time) bool {
+	until, err := time.Parse(day, w.Until)
+	return err != nil || !now.Before(until.AddDate(0, 0, 1))
+}
+
+// Covers reports whether the waiver is for that finding.
+func (w Waiver) Covers(f finding.Finding) bool {
+	return w.Rule == f.Rule && w.Path == f.Path && strings.Contains(f.Message, w.Says)
 }

@@ -7,8 +7,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/syncgate/syncgate/policies/expr"
+	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
@@ -32,6 +34,7 @@ func (d *decoder) semantics(g *Gate) {
 	d.clustersFrom(g)
 	d.paths(g)
 	d.rules(g)
+	d.waivers(g)
 	d.phase("spec.preSync", g.Spec.PreSync)
 	d.phase("spec.postSync", g.Spec.PostSync)
 	for i, p := range g.Spec.Revert.Paths {
@@ -95,9 +98,12 @@ func (d *decoder) packs(g *Gate) {
 	seen := map[string]string{}
 	for i, name := range g.Spec.Packs {
 		field := fmt.Sprintf("spec.packs[%d]", i)
-		_, err := packs.Load(name)
+		p, err := d.loader.Load(name)
 		d.expectNoError(field, err, "name a pack that there is")
-		d.unique(seen, field, name)
+		if err == nil {
+			d.unique(seen, field, p.Name)
+			g.Packs = append(g.Packs, p)
+		}
 	}
 }
 
@@ -182,11 +188,24 @@ func (d *decoder) rules(g *Gate) {
 		field := fmt.Sprintf("spec.rules[%d]", i)
 		d.label(field+".name", r.Name)
 		d.unique(seen, field+".name", r.Name)
-		env, err := d.environment("clusters")
+		env, err := d.environment(packs.RuleVariables()...)
 		if err == nil {
-			_, err = env.Compile(r.Expr)
+			g.Spec.Rules[i].Program, err = env.Compile(r.Expr)
 		}
-		d.expectNoError(field+".expr", err, "correct the CEL expression; its one variable is clusters")
+		d.expectNoError(field+".expr", err, "correct the CEL expression; its variables are "+strings.Join(packs.RuleVariables(), ", "))
+	}
+}
+
+func (d *decoder) waivers(g *Gate) {
+	for i := range g.Spec.Waivers {
+		w := &g.Spec.Waivers[i]
+		field := fmt.Sprintf("spec.waivers[%d]", i)
+		n := d.at(field)
+		w.Position = finding.Position{File: d.file, Line: n.Line, Column: n.Column}
+		d.expect(field+".rule", w.Rule != "", "expected the identity of a rule, found an empty string", "write the rule that the finding names")
+		d.expect(field+".reason", strings.TrimSpace(w.Reason) != "", "expected a reason, found an empty string", "say why the finding may be")
+		_, err := time.Parse(day, w.Until)
+		d.expect(field+".until", err == nil, fmt.Sprintf("expected a day, found %.40q", w.Until), `write the last day on which it holds, "2026-12-31"`)
 	}
 }
 

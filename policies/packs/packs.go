@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/syncgate/syncgate/policies/expr"
 )
 
 //go:embed *.yaml
@@ -32,6 +34,15 @@ type Pack struct {
 	Presets map[string]Preset `yaml:"presets"`
 	// Guards are guards of objects by name; each is the body of a guard.
 	Guards map[string]Guard `yaml:"guards"`
+	// Parts are the programs of the application whose versions count, and
+	// Changes what may change about them from one revision to the next.
+	Parts   []Part   `yaml:"parts"`
+	Changes []Change `yaml:"changes"`
+	// Cases are the pack's own tests.
+	Cases []Case `yaml:"cases"`
+
+	// File is where the pack was read from; its name for one that is built in.
+	File string `yaml:"-"`
 }
 
 // ListKey names the field that tells the items of a list apart.
@@ -41,12 +52,15 @@ type ListKey struct {
 	Source string `yaml:"source"`
 }
 
-// Rule is a statement about the values of all clusters.
+// Rule is a statement about the values, in CEL: see RuleVariables.
 type Rule struct {
 	Name    string `yaml:"name"`
 	Expr    string `yaml:"expr"`
 	Message string `yaml:"message"`
 	Source  string `yaml:"source"`
+
+	// Program is Expr, compiled.
+	Program *expr.Program `yaml:"-"`
 }
 
 // Preset is a check that a Gate can use.
@@ -87,31 +101,16 @@ func Load(name string) (*Pack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load pack %s: %w", name, err)
 	}
-	var p Pack
-	if err := yaml.Load(data, &p, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("load pack %s: %w", name, err)
-	}
-	return &p, nil
+	return Decode(data, name)
 }
 
-// FindPreset is the preset that a check's use names, "<pack>/<preset>"; the
-// error lists what there is.
-func FindPreset(use string) (Preset, error) {
-	return find(use, func(p *Pack) map[string]Preset { return p.Presets })
-}
-
-// FindGuard is the guard that a guard's use names, "<pack>/<guard>"; the error
-// lists what there is.
-func FindGuard(use string) (Guard, error) {
-	return find(use, func(p *Pack) map[string]Guard { return p.Guards })
-}
-
-func find[T any](use string, in func(*Pack) map[string]T) (none T, err error) {
+// find is what a use names, "<pack>/<name>"; the error lists what there is.
+func find[T any](l *Loader, use string, in func(*Pack) map[string]T) (none T, err error) {
 	pack, name, ok := strings.Cut(use, "/")
 	if !ok {
 		return none, fmt.Errorf("expected <pack>/<preset>, found %q", use)
 	}
-	p, err := Load(pack)
+	p, err := l.named(pack)
 	if err != nil {
 		return none, err
 	}

@@ -28,7 +28,7 @@ func TestEveryPackIsWhole(t *testing.T) {
 				}
 			}
 			for _, r := range p.Rules {
-				if _, err := expr.Compile(r.Expr, "clusters"); err != nil || r.Name == "" || r.Message == "" || r.Source == "" {
+				if _, err := expr.Compile(r.Expr, packs.RuleVariables()...); err != nil || r.Name == "" || r.Message == "" || r.Source == "" {
 					t.Errorf("rule %+v: %v", r, err)
 				}
 			}
@@ -52,15 +52,15 @@ func TestFindPresetListsWhatThereIs(t *testing.T) {
 		"nope/settled":    "mattermost",
 		"mattermost/nope": "mattermost/settled",
 	} {
-		if _, err := packs.FindPreset(use); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := packs.NewLoader(nil, ".").FindPreset(use); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want an error with %q, got %v", use, want, err)
 		}
 	}
-	if _, err := packs.FindPreset("mattermost/settled"); err != nil {
+	if _, err := packs.NewLoader(nil, ".").FindPreset("mattermost/settled"); err != nil {
 		t.Error(err)
 	}
 	for use, want := range map[string]string{"mattermost/nope": "mattermost/server", "deployment/server": "nothing of this kind"} {
-		if _, err := packs.FindGuard(use); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := packs.NewLoader(nil, ".").FindGuard(use); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: want an error with %q, got %v", use, want, err)
 		}
 	}

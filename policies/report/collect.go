@@ -14,7 +14,6 @@ import (
 	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
-	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -26,6 +25,10 @@ type Options struct {
 	Paths []string
 	// Gate keeps the Gate of that name only; "" keeps all.
 	Gate string
+	// Base is the tree that passed before, against which changes are held, and
+	// BaseName says what it is. Nil: rules over a change are not asked.
+	Base     fs.FS
+	BaseName string
 	// Policies say how a Gate is evaluated.
 	Policies policies.Options
 	// Version goes into the Report.
@@ -105,8 +108,14 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 		return res, true
 	}
 	res.Clusters = len(g.Spec.Clusters)
-	findings, err := policies.Validate(ctx, fsys, g, opts.Policies)
-	res.Findings = findings
+	if opts.Base != nil {
+		if opts.Policies.Baseline, err = policies.BaselineIn(ctx, opts.Base, opts.BaseName, g); err != nil {
+			res.Problems = append(res.Problems, explain(err)...)
+			return res, true
+		}
+	}
+	found, err := policies.Evaluate(ctx, fsys, g, opts.Policies)
+	res.Findings, res.Waived, res.Skipped = found.Findings, found.Waived, found.Skipped
 	if err != nil {
 		res.Problems = append(res.Problems, explain(err)...)
 	}
@@ -171,28 +180,12 @@ func placeOf(err error) finding.Position {
 	return finding.Position{}
 }
 
-// rulesIn are the identities of the rules that a Gate asks for. Its packs have
-// been looked at when it was decoded.
+// rulesIn are the identities of the rules that a Gate asks.
 func rulesIn(g *gate.Gate) []string {
-	rules := []string{"identical"}
-	if len(g.Spec.Required) > 0 {
-		rules = append(rules, "required")
+	all := policies.RulesOf(g)
+	ids := make([]string, len(all))
+	for i, r := range all {
+		ids[i] = r.ID
 	}
-	if len(g.Spec.Unique) > 0 {
-		rules = append(rules, "unique")
-	}
-	if len(g.Spec.Skew) > 0 {
-		rules = append(rules, "skew")
-	}
-	for _, r := range g.Spec.Rules {
-		rules = append(rules, "cel/"+r.Name)
-	}
-	for _, name := range g.Spec.Packs {
-		if pack, err := packs.Load(name); err == nil {
-			for _, r := range pack.Rules {
-				rules = append(rules, name+"/"+r.Name)
-			}
-		}
-	}
-	return rules
+	return ids
 }

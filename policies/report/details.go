@@ -69,6 +69,32 @@ func problemLines(p Problem) []string {
 	return lines
 }
 
+// aside is what a Gate has to say beside its findings: what is waived, and what
+// could not be asked, in one line each reason.
+func aside(g Gate) []string {
+	var lines []string
+	for _, w := range g.Waived {
+		lines = append(lines, fmt.Sprintf("waived until %s (%s): %s: %s", clean(w.Until), shorten(clean(w.Reason), maxValue),
+			clean(subject(w.Finding)), shorten(clean(w.Finding.Message), maxValue)))
+	}
+	var reasons []string
+	rules := map[string][]string{}
+	for _, s := range g.Skipped {
+		reason := s.Reason
+		if len(s.Clusters) > 0 && len(s.Clusters) < g.Clusters {
+			reason += ", in " + list(s.Clusters, maxValue)
+		}
+		if rules[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		rules[reason] = append(rules[reason], clean(s.Rule))
+	}
+	for _, reason := range reasons {
+		lines = append(lines, fmt.Sprintf("not asked: %s (%s)", shorten(strings.Join(rules[reason], ", "), maxText), shorten(clean(reason), maxText)))
+	}
+	return lines
+}
+
 // rest says how many holdings are not shown.
 func rest(holdings []finding.Holding) string {
 	clusters := 0

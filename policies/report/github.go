@@ -29,6 +29,11 @@ func writeGitHub(w io.Writer, r Report) error {
 			command(b, primary(f), clean("syncgate "+gateName(g)+": "+subject(f)), strings.Join(details(f), "\n"))
 		}
 	}
+	for _, g := range r.Gates {
+		for _, line := range aside(g) {
+			fmt.Fprintf(b, "syncgate %s: %s\n", clean(gateName(g)), line)
+		}
+	}
 	fmt.Fprintf(b, "syncgate: %s\n", summary(r))
 	return b.Flush()
 }

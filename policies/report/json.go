@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
@@ -55,6 +56,10 @@ type DocumentGate struct {
 	Rules []string `json:"rules" jsonschema:"required"`
 	// Findings say where the rules do not hold.
 	Findings []finding.Finding `json:"findings" jsonschema:"required"`
+	// Waived are findings that the Gate lets be until a day.
+	Waived []policies.Waived `json:"waived,omitempty"`
+	// Skipped are rules that could not be asked, and why.
+	Skipped []finding.Skipped `json:"skipped,omitempty"`
 	// Problems are why it could not be told whether the Gate holds.
 	Problems []DocumentProblem `json:"problems,omitempty"`
 }
@@ -88,6 +93,7 @@ func document(r Report) Document {
 		d.Gates = append(d.Gates, DocumentGate{
 			Name: g.Name, File: g.File, Verdict: g.Verdict(), Clusters: g.Clusters,
 			Rules: orEmpty(g.Rules), Findings: orEmpty(g.Findings), Problems: problems(g.Problems),
+			Waived: g.Waived, Skipped: g.Skipped,
 		})
 	}
 	return d

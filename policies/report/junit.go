@@ -40,6 +40,7 @@ type junitCase struct {
 	File    string       `xml:"file,attr,omitempty"`
 	Failure *junitResult `xml:"failure,omitempty"`
 	Error   *junitResult `xml:"error,omitempty"`
+	Skipped *junitResult `xml:"skipped,omitempty"`
 }
 
 type junitResult struct {
@@ -85,6 +86,9 @@ func gateSuite(g Gate) junitSuite {
 		if c.Failure == nil && len(g.Problems) > 0 {
 			continue // what could not be told must not be shown as passed
 		}
+		if c.Failure == nil {
+			c.Skipped = skippedCase(rule, g.Skipped)
+		}
 		cases = append(cases, c)
 	}
 	if len(cases) == 0 {
@@ -114,6 +118,9 @@ func suite(name, file string, cases []junitCase) junitSuite {
 		if c.Error != nil {
 			s.Errors++
 		}
+		if c.Skipped != nil {
+			s.Skipped++
+		}
 	}
 	return s
 }
@@ -129,6 +136,20 @@ func problemCase(class, file string, problems []Problem) junitCase {
 	}
 	res.Text = strings.Join(lines, "\n")
 	return junitCase{Name: "can be told", Class: class, Time: "0", File: clean(file), Error: res}
+}
+
+// skippedCase says why a rule was not asked of some clusters, nil when it was.
+func skippedCase(rule string, skipped []finding.Skipped) *junitResult {
+	var reasons []string
+	for _, s := range skipped {
+		if s.Rule == rule {
+			reasons = append(reasons, clean(s.Reason))
+		}
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	return &junitResult{Message: shorten(strings.Join(reasons, "; "), maxText), Type: "skipped"}
 }
 
 // failure is what the findings say of one rule, nil when they say nothing.

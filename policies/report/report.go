@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
@@ -38,6 +39,10 @@ type Gate struct {
 	Rules []string
 	// Findings say where the rules do not hold.
 	Findings []finding.Finding
+	// Waived are findings that the Gate lets be, and Skipped the rules that
+	// could not be asked. Neither keeps the Gate from holding.
+	Waived  []policies.Waived
+	Skipped []finding.Skipped
 	// Problems are why it could not be told whether the Gate holds. With any,
 	// the Gate does not hold.
 	Problems []Problem

@@ -102,6 +102,18 @@ func (t table) gate(g Gate) {
 		}
 		t.finding(f)
 	}
+	if lines := aside(g); len(lines) > 0 {
+		if len(g.Findings) > 0 {
+			t.line("")
+		}
+		for i, line := range lines {
+			if i == maxProblems {
+				t.text(2, "and "+count(len(lines)-i, "more line")+": -o json has them all")
+				break
+			}
+			t.text(2, line)
+		}
+	}
 	t.line("")
 }
 

@@ -3,12 +3,12 @@ package rules
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
@@ -20,34 +20,89 @@ const maxSecrets = 100_000
 const maxText = 500
 
 // evaluate asks every CEL rule.
-func (f *Fleet) evaluate(ctx context.Context, out *collector) error {
+func (f *Fleet) evaluate(ctx context.Context, before []Before, out *collector) ([]finding.Skipped, error) {
 	if len(f.opts.Rules) == 0 {
-		return nil
+		return nil, nil
 	}
-	env, err := expr.NewEnv("clusters")
-	if err != nil {
-		return fmt.Errorf("evaluate rules: %w", err)
-	}
-	clusters := make(map[string]any, len(f.trees))
+	e := evaluation{f: f, before: before, out: out, hide: f.newRedactor(), clusters: make(map[string]any, len(f.trees))}
 	for i, tree := range f.trees {
-		clusters[f.opts.Clusters[i]] = tree.NativeMap()
+		e.clusters[f.opts.Clusters[i]] = tree.NativeMap()
 	}
-	hide := f.newRedactor()
 	for _, r := range f.opts.Rules {
-		p, err := env.Compile(r.Expr)
-		if err != nil {
-			return fmt.Errorf("evaluate rule %s: %w", r.ID, err)
+		var err error
+		if r.Program.Uses("old") || r.Program.Uses("new") || r.Program.Uses("cluster") {
+			err = e.each(ctx, r)
+		} else {
+			err = e.once(ctx, r)
 		}
-		answer, err := p.Eval(ctx, map[string]any{"clusters": clusters})
 		if err != nil {
-			return fmt.Errorf("evaluate rule %s of %s: %w", r.ID, f.opts.GateFile, err)
+			return nil, fmt.Errorf("evaluate rule %s of %s: %w", r.ID, f.opts.GateFile, err)
 		}
-		texts, err := complaints(answer)
+	}
+	return e.skipped, nil
+}
+
+// evaluation is one time of asking the CEL rules.
+type evaluation struct {
+	f        *Fleet
+	before   []Before
+	out      *collector
+	hide     redactor
+	clusters map[string]any
+	skipped  []finding.Skipped
+}
+
+func (e *evaluation) ask(ctx context.Context, r Rule, in map[string]any) ([]string, error) {
+	in["clusters"], in["gate"] = e.clusters, e.f.opts.About
+	answer, err := r.Program.Eval(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return complaints(answer)
+}
+
+// once asks a rule about all clusters together.
+func (e *evaluation) once(ctx context.Context, r Rule) error {
+	texts, err := e.ask(ctx, r, map[string]any{})
+	for _, text := range texts {
+		e.out.add(r.finding(e.hide.redact(text)))
+	}
+	return err
+}
+
+// each asks a rule about one cluster after the other. Clusters of which it says
+// the same are told together.
+func (e *evaluation) each(ctx context.Context, r Rule) error {
+	said := map[string][]finding.Place{}
+	none := map[string][]string{}
+	for i, name := range e.f.opts.Clusters {
+		in := map[string]any{"cluster": name, "new": e.clusters[name]}
+		if r.Program.Uses("old") {
+			was := e.before[i]
+			if was.Values == nil {
+				none[was.None] = append(none[was.None], name)
+				continue
+			}
+			in["old"] = was.Values.NativeMap()
+		}
+		texts, err := e.ask(ctx, r, in)
 		if err != nil {
-			return fmt.Errorf("evaluate rule %s of %s: %w", r.ID, f.opts.GateFile, err)
+			return fmt.Errorf("cluster %s: %w", name, err)
 		}
 		for _, text := range texts {
-			out.add(r.finding(hide.redact(text)))
+			text = e.hide.redact(text)
+			said[text] = append(said[text], finding.Place{Cluster: name, Position: finding.Position{File: e.f.opts.Files[i]}})
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(said)) {
+		found := r.finding(text)
+		found.Message += ", in " + names(said[text])
+		found.Holdings = []finding.Holding{{Places: said[text]}}
+		e.out.add(found)
+	}
+	for _, reason := range slices.Sorted(maps.Keys(none)) {
+		if reason != "" {
+			e.skipped = append(e.skipped, finding.Skipped{Rule: r.ID, Reason: reason, Clusters: none[reason]})
 		}
 	}
 	return nil

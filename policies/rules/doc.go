@@ -15,6 +15,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/values"
@@ -27,6 +28,7 @@ const (
 	ListKeys  = "listKeys"
 	Unique    = "unique"
 	Skew      = "skew"
+	Waivers   = "waivers"
 )
 
 // The bounds of an answer. What is over them is counted, not shown.
@@ -56,9 +58,11 @@ type Options struct {
 	Skew   []SkewRule
 	// ListKeys tell items of lists apart; the first that matches counts.
 	ListKeys []ListKey
-	// Rules are statements in CEL. Only with rules does a Fleet keep the
-	// values themselves.
+	// Rules are statements in CEL, and About what they know of the Gate. With
+	// rules, or with Keep, a Fleet keeps the values themselves.
 	Rules []Rule
+	About map[string]any
+	Keep  bool
 }
 
 // ListKey is the field that tells the items of some lists apart.
@@ -67,9 +71,19 @@ type ListKey struct {
 	Key  string
 }
 
-// Rule is a statement over clusters in CEL. ID is its identity in findings.
+// Rule is a statement in CEL over the variables of packs.RuleVariables. ID is
+// its identity in findings.
 type Rule struct {
 	ID, Expr, Message string
+	Program           *expr.Program
+}
+
+// Before is what passed before on a cluster.
+type Before struct {
+	// Values are nil when there are none, and None says why. Without a reason
+	// nobody asks about the cluster's changes.
+	Values *values.Node
+	None   string
 }
 
 // Fleet is the values of all clusters of a Gate.
@@ -91,15 +105,25 @@ func NewFleet(opts Options) (*Fleet, error) {
 	if _, err := rand.Read(f.key[:]); err != nil {
 		return nil, fmt.Errorf("make key for secret values: %w", err)
 	}
-	if len(opts.Rules) > 0 {
+	if len(opts.Rules) > 0 || opts.Keep {
 		f.trees = make([]*values.Node, len(opts.Clusters))
 	}
 	return f, nil
 }
 
-// Findings says where the rules do not hold, once every cluster was added. The
-// order of the clusters changes nothing but the order of places.
-func (f *Fleet) Findings(ctx context.Context) ([]finding.Finding, error) {
+// Values are the merged values of a cluster that was added, nil when they were
+// not kept.
+func (f *Fleet) Values(cluster int) *values.Node {
+	if f.trees == nil {
+		return nil
+	}
+	return f.trees[cluster]
+}
+
+// Findings says where the rules do not hold, once every cluster was added, and
+// which could not be asked. before has an entry for each cluster. The order of
+// the clusters changes nothing but the order of places.
+func (f *Fleet) Findings(ctx context.Context, before []Before) ([]finding.Finding, []finding.Skipped, error) {
 	t := f.merge()
 	out := &collector{opts: f.opts}
 	f.listKeyFindings(t, out)
@@ -108,8 +132,9 @@ func (f *Fleet) Findings(ctx context.Context) ([]finding.Finding, error) {
 	c.required()
 	c.unique()
 	c.skew()
-	if err := f.evaluate(ctx, out); err != nil {
-		return nil, err
+	skipped, err := f.evaluate(ctx, before, out)
+	if err != nil {
+		return nil, nil, err
 	}
-	return out.findings(), ctx.Err()
+	return out.findings(), skipped, ctx.Err()
 }

@@ -54,6 +54,22 @@ func (c *Chart) Files() []string {
 	return files
 }
 
+// Identity is what a chart says of itself.
+type Identity struct {
+	Name, Version, AppVersion string
+	// File is its Chart.yaml.
+	File string
+}
+
+// Identities are those of the chart and, after it, of all its subcharts.
+func (c *Chart) Identities() []Identity {
+	all := []Identity{{c.md.Name, c.md.Version, c.md.AppVersion, c.file}}
+	for _, d := range c.deps {
+		all = append(all, d.Identities()...)
+	}
+	return all
+}
+
 // LoadChart reads the chart in folder dir: Chart.yaml, values.yaml and the
 // subcharts in charts/, folders and packed ones. Templates are not read.
 func LoadChart(t *tree.Tree, dir string, limits Limits) (*Chart, error) {

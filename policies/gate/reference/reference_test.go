@@ -138,7 +138,7 @@ func section(t *testing.T, b *strings.Builder, s *structType, found map[string]s
 func describePacks(t *testing.T, b *strings.Builder) {
 	t.Helper()
 	b.WriteString("\n# Packs\n\nWhat a Gate takes by naming a pack in `spec.packs`. A preset is taken by `use` in a check,\n" +
-		"with or without the pack being named there.\n")
+		"with or without the pack being named there. Their rules are in [rules.md](rules.md).\n")
 	for _, name := range packs.Names() {
 		p, err := packs.Load(name)
 		if err != nil {
@@ -149,12 +149,6 @@ func describePacks(t *testing.T, b *strings.Builder) {
 			b.WriteString("\n| list | key | source |\n|---|---|---|\n")
 			for _, k := range p.ListKeys {
 				fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", k.Path, k.Key, cell(k.Source))
-			}
-		}
-		if len(p.Rules) > 0 {
-			b.WriteString("\n| rule | when it does not hold | source |\n|---|---|---|\n")
-			for _, r := range p.Rules {
-				fmt.Fprintf(b, "| `%s/%s` | %s | %s |\n", name, r.Name, cell(words(r.Message)), cell(words(r.Source)))
 			}
 		}
 		b.WriteString("\n| preset | asks | source |\n|---|---|---|\n")
