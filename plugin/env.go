@@ -11,12 +11,10 @@ import (
 // getenv is "" for a variable that is not set. Dir is ARGOCD_APP_SOURCE_PATH.
 // A parameter is in ARGOCD_APP_PARAMETERS, and again in PARAM_<NAME>, which
 // alone is read where the first is not set; a plugin variable <NAME> is in
-// ARGOCD_ENV_<NAME>.
+// ARGOCD_ENV_<NAME>. With an error, which is about the parameters, comes all
+// that does not depend on them.
 func RequestFromEnv(getenv func(name string) string) (Request, error) {
 	params, err := DecodeParameters([]byte(getenv("ARGOCD_APP_PARAMETERS")))
-	if err != nil {
-		return Request{}, err
-	}
 	param := func(name string) string {
 		upper := strings.ToUpper(name)
 		return cmp.Or(params[name], getenv("PARAM_"+upper), getenv("ARGOCD_ENV_"+upper), getenv("ARGOCD_ENV_"+name))
@@ -34,7 +32,7 @@ func RequestFromEnv(getenv func(name string) string) (Request, error) {
 			KubeVersion: getenv("KUBE_VERSION"),
 			APIVersions: splitList(getenv("KUBE_API_VERSIONS")),
 		},
-	}, nil
+	}, err
 }
 
 func splitList(list string) []string {

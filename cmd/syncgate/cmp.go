@@ -68,7 +68,9 @@ func newCmpGenerate() *cobra.Command {
 }
 
 func newCmpDiscover() *cobra.Command {
-	var opts cmpOptions
+	// Argo CD says of a plugin that does not want a folder that there is none,
+	// and not what is wrong with the parameters.
+	opts := cmpOptions{anyParameters: true}
 	cmd := &cobra.Command{
 		Use:   "discover [PATH]",
 		Short: "Print the path of the Gate file if the folder has one",

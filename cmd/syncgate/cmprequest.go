@@ -33,6 +33,8 @@ type cmpOptions struct {
 	revision    string
 	kubeVersion string
 	apiVersions []string
+	// anyParameters asks whatever the Application's parameters are.
+	anyParameters bool
 }
 
 func (o *cmpOptions) addFlags(cmd *cobra.Command) {
@@ -56,7 +58,7 @@ func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
 // over what Argo CD's environment says.
 func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
 	req, err := plugin.RequestFromEnv(os.Getenv)
-	if err != nil {
+	if err != nil && !o.anyParameters {
 		return nil, plugin.Request{}, err
 	}
 	tree, dir, err := o.open(args)

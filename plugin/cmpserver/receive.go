@@ -29,6 +29,8 @@ type stream interface {
 type received struct {
 	request plugin.Request
 	tree    fs.FS
+	// invalid says what is wrong with the Application's parameters.
+	invalid error
 }
 
 // maxVariables bounds the environment that comes with a request.
@@ -52,10 +54,7 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	for _, e := range meta.GetEnv() {
 		env[e.GetName()] = e.GetValue()
 	}
-	req, err := plugin.RequestFromEnv(func(name string) string { return env[name] })
-	if err != nil {
-		return received{}, err
-	}
+	req, invalid := plugin.RequestFromEnv(func(name string) string { return env[name] })
 	// The archive may be a part of the repository.
 	req.Root = plugin.Narrowed(req.Dir, meta.GetAppRelPath())
 	req.Dir = path.Join(req.Root, meta.GetAppRelPath())
@@ -67,7 +66,7 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	if err := body.finish(meta.GetChecksum()); err != nil {
 		return received{}, err
 	}
-	return received{request: req, tree: plugin.Mount(tree, req.Root)}, nil
+	return received{request: req, tree: plugin.Mount(tree, req.Root), invalid: invalid}, nil
 }
 
 // How much, and how long at the most, is taken of an archive that is refused

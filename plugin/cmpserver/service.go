@@ -79,6 +79,9 @@ func (s *Service) CheckPluginConfiguration(context.Context, *emptypb.Empty) (*ap
 func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginService_GenerateManifestServer) error {
 	var out *apiclient.ManifestResponse
 	err := s.serve("generate", stream, func(ctx context.Context, in received) error {
+		if in.invalid != nil {
+			return in.invalid
+		}
 		req := in.request
 		req.Hooks, req.Renderers = &s.opts.Hooks, s.renderers
 		objects, err := plugin.Objects(ctx, in.tree, req)
@@ -98,7 +101,9 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 	return stream.SendAndClose(out)
 }
 
-// MatchRepository says whether the Application's folder has a Gate.
+// MatchRepository says whether the Application's folder has a Gate. Parameters
+// that are wrong are no reason to say no: Argo CD would then say that there is
+// no such plugin, and not what is wrong.
 func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService_MatchRepositoryServer) error {
 	found := false
 	if s.opts.NoDiscovery {
@@ -121,6 +126,9 @@ func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService
 func (s *Service) GetParametersAnnouncement(stream apiclient.ConfigManagementPluginService_GetParametersAnnouncementServer) error {
 	out := &apiclient.ParametersAnnouncementResponse{}
 	err := s.serve("parameters", stream, func(ctx context.Context, in received) error {
+		if in.invalid != nil {
+			return in.invalid
+		}
 		var text strings.Builder
 		if err := plugin.Parameters(ctx, in.tree, in.request, &text); err != nil {
 			return err

@@ -2,11 +2,8 @@ package argocd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -15,229 +12,191 @@ import (
 	"github.com/argoproj/argo-cd/v2/pkg/apis/application/v1alpha1"
 	"github.com/argoproj/argo-cd/v2/reposerver/apiclient"
 	"github.com/google/go-cmp/cmp"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/syncgate/syncgate/test/harness"
 )
 
-// repository is what the Applications of these tests are made of: the example
-// for Mattermost, whose values drift on the branch "drift".
-type repository struct {
-	url, good, drift string
+// application is what an Application asks of its repo-server.
+type application struct {
+	name string
+	// path is the source's, parameters are the plugin's.
+	path       string
+	parameters map[string]string
+	// variable is the plugin's variable CLUSTER.
+	variable string
+	// annotation is the value of manifest-generate-paths.
+	annotation string
+	// sources is true when it is one source of several.
+	sources bool
+	// drift asks for the branch on which values drift.
+	drift bool
+
+	// want lists objects that must be there, as "Kind name" or, for a hook,
+	// "Kind name phase". err must be in the error.
+	want []string
+	err  string
 }
 
-func serveRepository(t *testing.T) repository {
-	t.Helper()
-	files, err := harness.ReadFolder(filepath.Join("..", "..", "examples", "mattermost-operator"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree := map[string]string{"other/cm.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n"}
-	for name, text := range files {
-		tree["mattermost/"+name] = text
-	}
-	root := t.TempDir()
-	dir := filepath.Join(root, "gitops.git")
-	if err := harness.InitBare(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
-	server, err := harness.StartGit(t.Context(), root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { noError(t, server.Stop()) })
-	r := repository{url: server.URL + "/gitops.git"}
-	if r.good, err = harness.CommitTo(t.Context(), dir, harness.Commit{Branch: "main", Message: "Install", Files: tree}); err != nil {
-		t.Fatal(err)
-	}
-	file := "mattermost/clusters/eu/values.yaml"
-	changed := strings.Replace(tree[file], "replicas: 3", "replicas: 5", 1)
-	if changed == tree[file] {
-		t.Fatalf("no replicas in %s", file)
-	}
-	if r.drift, err = harness.CommitTo(t.Context(), dir, harness.Commit{Branch: "drift", From: r.good, Message: "Drift", Files: map[string]string{file: changed}}); err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// build builds the programs of a test, as make build does.
-func build(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-cmp-server")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return dir
-}
-
-func hookEnvironment() []string {
-	return append(os.Environ(), "SYNCGATE_HOOK_IMAGE=registry.example.com/syncgate:v1", "SYNCGATE_SERVER_URL=https://syncgate.example.com")
-}
-
-// startNative starts `syncgate cmp serve` on the repo-server's plugins folder.
-func startNative(t *testing.T, programs, plugins string) {
-	t.Helper()
-	socket := filepath.Join(plugins, "syncgate.sock")
-	stage, err := harness.NewStage("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { noError(t, stage.Stop()) })
-	_, err = stage.Start(t.Context(), harness.Command{
-		Name: "plugin", Path: filepath.Join(programs, "syncgate"), Args: []string{"cmp", "serve", "--plugins-dir", plugins, "--log-level", "debug"},
-		Env:   hookEnvironment(),
-		Ready: func(context.Context) error { _, err := os.Stat(socket); return err },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// startStock starts Argo CD's own plugin server with our plugin.yaml.
-func startStock(t *testing.T, programs, plugins, tool string) {
-	t.Helper()
-	stage, err := harness.NewStage("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { noError(t, stage.Stop()) })
-	config, err := os.ReadFile(filepath.Join("..", "..", "plugin", "plugin.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{stage.Path("config"), stage.Path("work")} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
+func applications() []application {
+	cluster := func(name string) map[string]string { return map[string]string{"cluster": name} }
+	jobs := func(gate, cluster string) []string {
+		var list []string
+		for _, phase := range []string{"PreSync", "PostSync", "SyncFail"} {
+			list = append(list, fmt.Sprintf("Job syncgate-%s-%s-%s-* %s", strings.ToLower(phase), gate, cluster, phase))
 		}
+		return list
 	}
-	if err := os.WriteFile(stage.Path("config", "plugin.yaml"), config, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	path, err := harness.Tool(t.Context(), tool, os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(plugins, "syncgate.sock")
-	_, err = stage.Start(t.Context(), harness.Command{
-		Name: "cmp-server", Path: path, Args: []string{"--config-dir-path", stage.Path("config")},
-		Env: append(hookEnvironment(), "ARGOCD_BINARY_NAME=argocd-cmp-server", "ARGOCD_PLUGINSOCKFILEPATH="+plugins,
-			"ARGOCD_CMP_WORKDIR="+stage.Path("work"), "PATH="+programs+":"+os.Getenv("PATH")),
-		Ready: func(context.Context) error { _, err := os.Stat(socket); return err },
-		Grace: time.Second, // it does not end at the first SIGTERM once it has served
-	})
-	if err != nil {
-		t.Fatal(err)
+	crd := "CustomResourceDefinition widgets.example.com"
+	return []application{
+		{name: "mattermost eu", path: "examples/mattermost-operator", parameters: cluster("eu"), want: append(jobs("mattermost", "eu"), "Mattermost mattermost")},
+		{name: "mattermost us", path: "examples/mattermost-operator", parameters: cluster("us"), want: jobs("mattermost", "us")},
+		{name: "cluster by variable", path: "examples/mattermost-operator", variable: "us", want: jobs("mattermost", "us")},
+		{name: "drift", path: "examples/mattermost-operator", parameters: cluster("eu"), drift: true,
+			err: "syncgate: 1 finding in gate mattermost: mattermostCR.spec.replicas differs: us=3 eu=5"},
+		{name: "no cluster", path: "examples/mattermost-operator", err: "eu, us"},
+		{name: "layered chart", path: "examples/helm-deployment", parameters: cluster("ap"), want: append(jobs("shop", "ap"), "Deployment shop")},
+		{name: "value by parameter", path: "examples/helm-deployment", parameters: map[string]string{"cluster": "ap", "values.replicas": "7"}, want: []string{"Deployment shop"}},
+		{name: "value that must not differ", path: "examples/helm-deployment", parameters: map[string]string{"cluster": "ap", "values.image.tag": "v9"},
+			err: "(Application parameter values.image.tag)"},
+		{name: "value that is not offered", path: "examples/helm-deployment", parameters: map[string]string{"cluster": "ap", "values.region": "eu"},
+			err: "Application parameter values.region: gate shop does not let an Application set it"},
+		{name: "Helm hooks, CRDs and a list", path: "hooks", parameters: cluster("eu"), want: append(jobs("hooks", "eu"),
+			crd, "ConfigMap app", "ConfigMap app-sub", "Job app-migrate", "Job app-warm PostSync", "ConfigMap item-1", "ConfigMap item-2")},
+		{name: "kustomize by folder", path: "examples/kustomize/overlays/us", want: []string{"Deployment mailer", "Job syncgate-postsync-mailer-us-* PostSync"}},
+		{name: "kustomize", path: "examples/kustomize", parameters: cluster("ap"), want: []string{"Deployment mailer"}},
+		{name: "plain", path: "examples/plain", parameters: cluster("eu"), want: []string{"StatefulSet *"}},
+		{name: "sealed and encrypted", path: "sealed", parameters: cluster("eu"), want: []string{"SealedSecret db", "Secret sops", "ConfigMap json"}},
+		{name: "gate elsewhere, by name", path: "other", parameters: map[string]string{"gate": "sealed", "cluster": "us"}, want: []string{"ConfigMap us"}},
+		{name: "one of several sources", path: "hooks", parameters: cluster("us"), sources: true, want: jobs("hooks", "us")},
+		{name: "all that is needed is sent", path: "narrow/app", parameters: cluster("eu"), annotation: ".;/narrow/clusters", want: []string{"ConfigMap narrow"}},
+		{name: "a sibling's values are not sent", path: "narrow/app", parameters: cluster("eu"), annotation: ".",
+			err: "gate narrow reads what Argo CD did not send: add /narrow/clusters/eu;/narrow/clusters/us to the annotation argocd.argoproj.io/manifest-generate-paths (only narrow/app was sent)"},
+		{name: "a dependency that is not vendored", path: "unvendored", err: "postgresql 16.0.0 (none there); run `helm dependency build unvendored`"},
+		{name: "no such parameter", path: "hooks", parameters: map[string]string{"clutser": "eu"}, err: `there is no parameter "clutser"`},
 	}
 }
 
-// generate asks a repo-server for an Application's objects.
-func generate(t *testing.T, c apiclient.RepoServerServiceClient, repo repository, revision, cluster string) ([]string, error) {
+// ask asks a repo-server for an Application's objects.
+func (a application) ask(t *testing.T, c apiclient.RepoServerServiceClient, repo repository) ([]string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	plugin := &v1alpha1.ApplicationSourcePlugin{Name: "syncgate"}
-	if cluster != "" {
-		plugin.Parameters = v1alpha1.ApplicationSourcePluginParameters{{Name: "cluster", String_: &cluster}}
+	for name, value := range a.parameters {
+		plugin.Parameters = append(plugin.Parameters, v1alpha1.ApplicationSourcePluginParameter{Name: name, String_: &value})
 	}
-	source := v1alpha1.ApplicationSource{RepoURL: repo.url, Path: "mattermost", TargetRevision: revision, Plugin: plugin}
+	if a.variable != "" {
+		plugin.Env = v1alpha1.Env{{Name: "CLUSTER", Value: a.variable}}
+	}
+	revision := repo.good
+	if a.drift {
+		revision = repo.drift
+	}
+	source := v1alpha1.ApplicationSource{RepoURL: repo.url, Path: a.path, TargetRevision: revision, Plugin: plugin}
 	out, err := c.GenerateManifest(ctx, &apiclient.ManifestRequest{
 		Repo: &v1alpha1.Repository{Repo: repo.url}, Revision: revision, NoCache: true,
-		AppName: "mattermost-" + cluster, Namespace: "mattermost", ApplicationSource: &source, KubeVersion: "1.34.4",
+		AppName: "app", Namespace: "prod", ApplicationSource: &source, KubeVersion: "1.34.4", ApiVersions: []string{"example.com/v1/Widget"},
 		ProjectName: "default", ProjectSourceRepos: []string{"*"},
+		HasMultipleSources: a.sources, AnnotationManifestGeneratePaths: a.annotation,
 	})
 	return out.GetManifests(), err
 }
 
-func client(t *testing.T, address string) apiclient.RepoServerServiceClient {
+// check holds an answer against what is wanted.
+func (a application) check(t *testing.T, got []string, err error) {
 	t.Helper()
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if a.err != "" {
+		if err == nil || !strings.Contains(err.Error(), a.err) {
+			t.Errorf("expected an error with %q, found %v", a.err, err)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { noError(t, conn.Close()) })
-	return apiclient.NewRepoServerServiceClient(conn)
+	found := heads(t, got)
+	for _, want := range a.want {
+		if !slices.ContainsFunc(found, func(have string) bool { return matches(want, have) }) {
+			t.Errorf("expected %q among %q", want, found)
+		}
+	}
+}
+
+// heads are the objects as application.want names them.
+func heads(t *testing.T, manifests []string) []string {
+	t.Helper()
+	var list []string
+	for _, m := range manifests {
+		var o unstructured.Unstructured
+		if err := o.UnmarshalJSON([]byte(m)); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, strings.TrimSpace(o.GetKind()+" "+o.GetName()+" "+o.GetAnnotations()["argocd.argoproj.io/hook"]))
+	}
+	return list
+}
+
+// matches compares word by word; a star stands for the rest of a word.
+func matches(want, have string) bool {
+	w, h := strings.Fields(want), strings.Fields(have)
+	return slices.EqualFunc(w, h, func(w, h string) bool {
+		ok, err := path.Match(w, h)
+		return err == nil && ok
+	})
 }
 
 // TestPluginInRealRepoServer has unmodified repo-servers of both majors render
-// through the native plugin server, and through the stock one with plugin.yaml:
-// the objects must be the same, and a drift must be refused by both.
+// through the native plugin server, with and without discovery, and through the
+// stock one with plugin.yaml. The objects must be the same to the byte, and what
+// one refuses the others must refuse.
 func TestPluginInRealRepoServer(t *testing.T) {
 	harness.Real(t)
+	t.Setenv("ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS", "true")
 	programs := build(t)
 	repo := serveRepository(t)
 	for _, major := range []int{2, 3} {
 		t.Run(fmt.Sprintf("Argo CD %d", major), func(t *testing.T) {
-			outputs := map[string][]string{}
-			for _, mode := range []string{"native", "stock"} {
+			outputs := map[string]map[string][]string{}
+			for _, mode := range []string{"stock", "native", "native without discovery"} {
 				t.Run(mode, func(t *testing.T) {
 					server, err := harness.StartRepoServer(t.Context(), major, harness.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
 					t.Cleanup(func() { noError(t, server.Stop()) })
-					if mode == "native" {
-						startNative(t, programs, server.Plugins)
-					} else {
+					switch mode {
+					case "stock":
 						startStock(t, programs, server.Plugins, fmt.Sprintf("argocd%d", major))
+					case "native":
+						startNative(t, programs, server.Plugins)
+					default:
+						startNative(t, programs, server.Plugins, "--discover=false")
 					}
-					c := client(t, server.Address)
-					for _, cluster := range []string{"eu", "us"} {
-						got, err := generate(t, c, repo, repo.good, cluster)
-						if err != nil {
-							t.Fatalf("%s: %v\n%s", cluster, err, server.Process.Tail())
+					outputs[mode] = askAll(t, client(t, server.Address), repo)
+					for name, got := range outputs[mode] {
+						if d := cmp.Diff(outputs["stock"][name], got); d != "" {
+							t.Errorf("%s: the native server and the stock one differ (-stock +native):\n%s", name, d)
 						}
-						holdsHooks(t, got)
-						outputs[mode] = append(outputs[mode], got...)
-					}
-					_, err = generate(t, c, repo, repo.drift, "eu")
-					refuses(t, err, "syncgate: 1 finding in gate mattermost: mattermostCR.spec.replicas differs: us=3 eu=5")
-					_, err = generate(t, c, repo, repo.good, "")
-					refuses(t, err, "eu, us")
-					if _, err := generate(t, c, repo, repo.good, "eu"); err != nil {
-						t.Errorf("after refusals: %v", err)
 					}
 				})
-			}
-			if d := cmp.Diff(outputs["stock"], outputs["native"]); d != "" {
-				t.Errorf("the native server and the stock one differ (-stock +native):\n%s", d)
 			}
 		})
 	}
 }
 
-// holdsHooks expects the application's object and one Job a phase.
-func holdsHooks(t *testing.T, manifests []string) {
+// askAll asks for every Application, and gives the objects of those that render.
+func askAll(t *testing.T, c apiclient.RepoServerServiceClient, repo repository) map[string][]string {
 	t.Helper()
-	var kinds []string
-	for _, m := range manifests {
-		var o unstructured.Unstructured
-		if err := o.UnmarshalJSON([]byte(m)); err != nil {
-			t.Fatal(err)
-		}
-		kinds = append(kinds, o.GetKind()+" "+o.GetAnnotations()["argocd.argoproj.io/hook"])
+	all := map[string][]string{}
+	for _, a := range applications() {
+		t.Run(a.name, func(t *testing.T) {
+			got, err := a.ask(t, c, repo)
+			a.check(t, got, err)
+			if err == nil {
+				all[a.name] = got
+			}
+		})
 	}
-	for _, want := range []string{"Mattermost ", "Job PreSync", "Job PostSync", "Job SyncFail"} {
-		if !slices.Contains(kinds, want) {
-			t.Errorf("expected a %q among %q", want, kinds)
-		}
-	}
-}
-
-func refuses(t *testing.T, err error, want string) {
-	t.Helper()
-	if err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("expected a refusal with %q, found %v", want, err)
-	}
-}
-
-func noError(t *testing.T, err error) {
-	t.Helper()
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Error(err)
-	}
+	return all
 }
