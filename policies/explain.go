@@ -89,8 +89,9 @@ const (
 	LayerSubchart = "subchart default"
 	LayerChart    = "chart default"
 	LayerFile     = "values file"
-	// LayerSource is what delivers the values.
-	LayerSource = "delivered"
+	// LayerBeside is what is compared beside the values: what delivers them,
+	// other files, Secrets.
+	LayerBeside = "beside values"
 	// LayerPassed is a value that another key path was given: a global that a
 	// chart hands down, or a value imported from a subchart.
 	LayerPassed = "handed on"
@@ -190,7 +191,7 @@ func (x *explainer) cluster(i int) (clusterSpots, error) {
 	if err != nil {
 		return clusterSpots{}, err
 	}
-	merged, err := x.source.beside(i, m.values)
+	merged, beside, err := x.source.beside(i, m.values)
 	if err != nil {
 		return clusterSpots{}, err
 	}
@@ -202,9 +203,9 @@ func (x *explainer) cluster(i int) (clusterSpots, error) {
 		c.layers = append(c.layers, layer{l.Name, ""})
 		nodes = append(nodes, m.layers[j])
 	}
-	if r := x.gate.Spec.Clusters[i].Release; r != nil && r.Source != nil {
-		c.layers = append(c.layers, layer{LayerSource, ""})
-		nodes = append(nodes, values.Overlay().With(sourceKey, r.Source))
+	if beside != nil {
+		c.layers = append(c.layers, layer{LayerBeside, ""})
+		nodes = append(nodes, beside)
 	}
 	c.spots, c.more = x.stacks.Find(nodes, merged, x.key, maxPaths)
 	if len(c.spots) == 0 {

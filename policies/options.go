@@ -58,8 +58,25 @@ func ruleOptions(g *gate.Gate, target func(cluster int) string) (rules.Options, 
 		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message, Program: r.Program})
 	}
 	o.About = map[string]any{"name": g.Metadata.Name, "ns": g.Spec.Namespace, "reference": g.Spec.Reference, "clusters": o.Clusters}
+	if err = addBeside(&o, g); err != nil {
+		return o, err
+	}
 	err = addPacks(&o, g)
 	return o, err
+}
+
+// addBeside adds what the rules must know of what stands beside the values.
+func addBeside(o *rules.Options, g *gate.Gate) error {
+	var err error
+	for _, s := range g.Spec.Secrets {
+		if o.Required, err = appendGlob(o.Required, fmt.Sprintf("%s[%q].found", secretsKey, s.Name)); err != nil {
+			return fmt.Errorf("read spec.secrets of %s: %w", g.File, err)
+		}
+		if o.ListKeys, err = appendListKey(o.ListKeys, fmt.Sprintf("%s[%q].keys", secretsKey, s.Name), "name"); err != nil {
+			return fmt.Errorf("read spec.secrets of %s: %w", g.File, err)
+		}
+	}
+	return nil
 }
 
 // addPacks adds what the Gate's packs know. The Gate's own list keys come

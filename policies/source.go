@@ -19,10 +19,6 @@ func Expand(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (*gate.
 	return delivery.Expand(ctx, tree.New(fsys), g, opts.withDefaults().Limits)
 }
 
-// sourceKey is the field under which what delivers a cluster's values is
-// compared beside them.
-const sourceKey = "$source"
-
 // source reads the values of a Gate's clusters. A file of several clusters is
 // parsed once, and kept until the last of them had it.
 type source struct {
@@ -87,6 +83,9 @@ func newSource(fsys fs.FS, g *gate.Gate, opts Options) (*source, error) {
 func layersOf(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) {
 	if c.Release != nil {
 		return c.Release.Layers, nil
+	}
+	if len(g.Spec.ClustersFrom) > 0 {
+		return nil, fmt.Errorf("read values of cluster %s: the clusters of gate %s were not looked for", c.Name, g.Metadata.Name)
 	}
 	layers := make([]gate.Layer, 0, len(c.Values))
 	for _, v := range c.Values {
@@ -157,29 +156,15 @@ func (s *source) target(cluster int) string {
 	return s.gate.File
 }
 
-// compared are the values of a cluster as rules see them: with what delivers
-// them beside them.
+// compared are the values of a cluster as rules see them: with what is compared
+// beside them.
 func (s *source) compared(i int) (*values.Node, error) {
 	m, err := s.merge(i)
 	if err != nil {
 		return nil, err
 	}
-	return s.beside(i, m.values)
-}
-
-// beside puts what delivers a cluster's values beside them.
-func (s *source) beside(i int, merged *values.Node) (*values.Node, error) {
-	r := s.gate.Spec.Clusters[i].Release
-	if r == nil || r.Source == nil {
-		return merged, nil
-	}
-	if n := merged.Get(sourceKey); n != nil {
-		return nil, &values.Error{
-			Position: n.Position(), Key: sourceKey, Problem: "this key is taken: what delivers the values is compared under it",
-			Remedy: "give the value another name",
-		}
-	}
-	return merged.With(sourceKey, r.Source), nil
+	n, _, err := s.beside(i, m.values)
+	return n, err
 }
 
 // merged is what a cluster's values come to.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/syncgate/syncgate/hooks/admission"
 	"github.com/syncgate/syncgate/hooks/store"
+	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
@@ -156,6 +157,9 @@ func (c *covers) read(ctx context.Context, repo *Repository, revision string, wa
 	out := head{revision: revision, files: map[string]headGate{}, whole: true}
 	for _, f := range files {
 		g, err := gate.Load(tree, f)
+		if err == nil && len(g.Spec.Guards) > 0 {
+			g, err = policies.Expand(ctx, tree, g, c.e.opts.Policies)
+		}
 		if unread(err) {
 			return head{}, fmt.Errorf("read %s at revision %.12s: %w", f, revision, err)
 		}

@@ -59,6 +59,11 @@ type Spec struct {
 	// Reference is the cluster that is right where clusters differ. Default: the
 	// value that most clusters hold counts as the right one.
 	Reference string `json:"reference,omitempty"`
+	// Files are other configuration files that are compared beside the values.
+	Files []File `json:"files,omitempty"`
+	// Secrets are Secrets that every cluster must have in the repository, with
+	// the same keys.
+	Secrets []Secret `json:"secrets,omitempty"`
 	// PerCluster lists the key paths that may differ between clusters.
 	// Everything else must be identical.
 	PerCluster []PerCluster `json:"perCluster,omitempty"`

@@ -171,6 +171,13 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			}
 			files[name] = true
 		}
+		for _, f := range g.Spec.Files {
+			name, err := g.For(f.Path, c.Name)
+			if err != nil {
+				return nil, err
+			}
+			files[name] = true
+		}
 		dir := ""
 		if r := c.Release; r != nil {
 			for _, name := range r.Files {
@@ -198,19 +205,36 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			folders = append(folders, dir)
 		}
 	}
-	globs := make([]fileGlob, len(g.Spec.Revert.Paths))
-	for i, p := range g.Spec.Revert.Paths {
-		glob, err := parseFileGlob(g.Dir(), p)
-		if err != nil {
-			return nil, err
-		}
-		globs[i] = glob
+	globs, err := g.guardedGlobs()
+	if err != nil {
+		return nil, err
 	}
 	return func(name string) bool {
 		return files[name] ||
 			slices.ContainsFunc(folders, func(dir string) bool { return below(name, dir) }) ||
 			slices.ContainsFunc(globs, func(glob fileGlob) bool { return glob.match(name) })
 	}, nil
+}
+
+// guardedGlobs are those of revert.paths and of the Secrets.
+func (g *Gate) guardedGlobs() ([]fileGlob, error) {
+	paths := slices.Clone(g.Spec.Revert.Paths)
+	for _, s := range g.Spec.Secrets {
+		for _, c := range g.Spec.Clusters {
+			if one := strings.ReplaceAll(s.Path, clusterMark, c.Name); !slices.Contains(paths, one) {
+				paths = append(paths, one)
+			}
+		}
+	}
+	globs := make([]fileGlob, len(paths))
+	for i, p := range paths {
+		glob, err := parseFileGlob(g.Dir(), p)
+		if err != nil {
+			return nil, err
+		}
+		globs[i] = glob
+	}
+	return globs, nil
 }
 
 func below(name, dir string) bool { return dir == "." || strings.HasPrefix(name, dir+"/") }

@@ -32,6 +32,7 @@ func (d *decoder) semantics(g *Gate) {
 	d.packs(g)
 	d.clusters(g)
 	d.clustersFrom(g)
+	d.beside(g)
 	d.paths(g)
 	d.rules(g)
 	d.waivers(g)
