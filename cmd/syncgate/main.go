@@ -72,6 +72,7 @@ passed), 2 could not tell (bad usage, unreadable, malformed, a limit hit).`,
 	log.addFlags(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
+		newInitCommand(),
 		newValidateCommand(&log),
 		newExplainCommand(&log),
 		newRulesCommand(),

@@ -178,14 +178,7 @@ func TestExamplesDrift(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.example+"/"+tt.path, func(t *testing.T) {
-			root := t.TempDir()
-			if err := os.Mkdir(filepath.Join(root, ".git"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			dir := filepath.Join(root, "examples", tt.example)
-			if err := os.CopyFS(dir, os.DirFS("../../examples/"+tt.example)); err != nil {
-				t.Fatal(err)
-			}
+			dir := repository(t, tt.example)
 			file := filepath.Join(dir, tt.file)
 			raw, err := os.ReadFile(file)
 			if err != nil {

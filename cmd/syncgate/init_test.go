@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// repository is a copy of an example, as a repository of its own.
+func repository(t *testing.T, example string) (dir string) {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, ".git"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(root, "examples", example)
+	if err := os.CopyFS(dir, os.DirFS("../../examples/"+example)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestInitExamples drafts a Gate for every example, which must hold right away.
+func TestInitExamples(t *testing.T) {
+	files, err := filepath.Glob("../../examples/*/syncgate.yaml")
+	if err != nil || len(files) < 7 {
+		t.Fatalf("find examples: %v, %d found", err, len(files))
+	}
+	for _, file := range files {
+		example := filepath.Base(filepath.Dir(file))
+		t.Run(example, func(t *testing.T) {
+			dir := repository(t, example)
+			gate := filepath.Join(dir, "syncgate.yaml")
+			before, err := os.ReadFile(gate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := func(want int, args ...string) (stdout, stderr string) {
+				t.Helper()
+				var out, errs strings.Builder
+				if code := run(args, &out, &errs); code != want {
+					t.Fatalf("syncgate %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, out.String(), errs.String())
+				}
+				return out.String(), errs.String()
+			}
+			if _, errs := call(exitUnknown, "init", dir); !strings.Contains(errs, "--force") {
+				t.Errorf("a file that is there: got %s", errs)
+			}
+			text, _ := call(0, "init", dir, "--dry-run")
+			if after, err := os.ReadFile(gate); err != nil || !bytes.Equal(after, before) {
+				t.Fatalf("the Gate changed without --force: %v", err)
+			}
+			_, errs := call(0, "init", dir, "--force")
+			if after, err := os.ReadFile(gate); err != nil || string(after) != text {
+				t.Errorf("--dry-run showed another Gate than was written: %v", err)
+			}
+			if !strings.Contains(errs, "found: clusters: ") || !strings.Contains(errs, "to confirm") {
+				t.Errorf("stderr does not say what was found: %s", errs)
+			}
+			if out, _ := call(0, "validate", dir); !strings.Contains(out, "1 of 1 gate holds") {
+				t.Errorf("got %s", out)
+			}
+			if !strings.Contains(text, "perCluster:") || !strings.Contains(text, "differs today") {
+				t.Errorf("no key path to confirm in\n%s", text)
+			}
+		})
+	}
+}
+
+// TestInitNothing holds that a folder without clusters gives no Gate.
+func TestInitNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "values.yaml"), []byte("a: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	if code := run([]string{"init", dir}, &out, &errs); code != exitNo {
+		t.Errorf("exit code %d, want %d\n%s", code, exitNo, errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "syncgate.yaml")); err == nil {
+		t.Error("a Gate was written")
+	}
+}

@@ -1,0 +1,143 @@
+package draft
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// pattern is a path in which one part is a cluster's name.
+type pattern struct {
+	text     string // with the mark
+	clusters []string
+}
+
+var clusterName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+// sharedName reports whether a name is one of what clusters have in common.
+func sharedName(name string) bool {
+	return slices.Contains([]string{"base", "bases", "common", "default", "defaults", "shared", "all", "global", "globals", "values", "components", "template"}, name)
+}
+
+// stem is a file's name without its extension.
+func stem(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
+
+// patterns are the paths that at least two of the names have in common but for
+// one part: a folder's name, or the end of a file's name ("values-eu.yaml").
+// Those with more clusters come first.
+func patterns(names []string, dir string) []pattern {
+	found := map[string][]string{}
+	add := func(text, cluster string) {
+		if clusterName.MatchString(cluster) && !sharedName(cluster) && !slices.Contains(found[text], cluster) {
+			found[text] = append(found[text], cluster)
+		}
+	}
+	for _, name := range names {
+		parts := strings.Split(name, "/")
+		below := strings.Count(dir+"/", "/")
+		if dir == "." {
+			below = 0
+		}
+		for i := below; i < len(parts); i++ {
+			with := func(part string) string {
+				return strings.Join(slices.Concat(parts[:i], []string{part}, parts[i+1:]), "/")
+			}
+			ext := ""
+			if i == len(parts)-1 {
+				ext = path.Ext(parts[i])
+			}
+			part := strings.TrimSuffix(parts[i], ext)
+			add(with(mark+ext), part)
+			for _, sep := range []string{"-", ".", "_"} {
+				if before, after, ok := strings.Cut(part, sep); ok {
+					add(with(before+sep+mark+ext), after)
+				}
+			}
+		}
+	}
+	var all []pattern
+	for text, clusters := range found {
+		if len(clusters) > 1 {
+			slices.Sort(clusters)
+			all = append(all, pattern{text, clusters})
+		}
+	}
+	slices.SortFunc(all, func(a, b pattern) int {
+		if len(a.clusters) != len(b.clusters) {
+			return len(b.clusters) - len(a.clusters)
+		}
+		return strings.Compare(a.text, b.text)
+	})
+	return all
+}
+
+// covers reports whether a file lies where the pattern's files do.
+func (p pattern) covers(file string) bool {
+	return slices.ContainsFunc(p.clusters, func(c string) bool {
+		return path.Dir(file) == path.Dir(strings.ReplaceAll(p.text, mark, c))
+	})
+}
+
+// folderGroups are patterns of folders that have files of the same names.
+func (s *survey) folderGroups() []pattern {
+	files := slices.Concat(s.plain, s.manifests)
+	var dirs []string
+	for _, f := range files {
+		if d := path.Dir(f); !slices.Contains(dirs, d) && d != s.dir {
+			dirs = append(dirs, d)
+		}
+	}
+	var all []pattern
+	for _, p := range patterns(dirs, s.dir) {
+		if len(p.common(files)) > 0 {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// files are those that lie in the folder of one cluster, a values.yaml first.
+func (p pattern) files(list []string, cluster string) []string {
+	dir := strings.ReplaceAll(p.text, mark, cluster)
+	var found []string
+	for _, f := range list {
+		if path.Dir(f) == dir {
+			found = append(found, f)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b string) int {
+		x, y := sharedName(stem(a)), sharedName(stem(b))
+		switch {
+		case x == y:
+			return strings.Compare(a, b)
+		case x:
+			return -1
+		}
+		return 1
+	})
+	return found
+}
+
+// common are the names of files that the folders of at least two clusters have.
+func (p pattern) common(list []string) []string {
+	count := map[string]int{}
+	var names []string
+	for _, c := range p.clusters {
+		for _, f := range p.files(list, c) {
+			base := path.Base(f)
+			if count[base]++; count[base] == 2 {
+				names = append(names, base)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// all reports whether the folder of every cluster is in the list.
+func (p pattern) all(list []string) bool {
+	return !slices.ContainsFunc(p.clusters, func(c string) bool {
+		return !slices.Contains(list, strings.ReplaceAll(p.text, mark, c))
+	})
+}
