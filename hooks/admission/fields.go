@@ -1,11 +1,12 @@
 package admission
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 )
 
 // step leads from a value to one below it: a map's field, a list's item by one
@@ -54,92 +55,111 @@ type content struct {
 }
 
 // read is what the object has at the field.
-func (f Field) read(object map[string]any) content {
-	var at any = object
+func (f Field) read(object gjson.Result) content {
+	at := object
 	for _, s := range f.steps {
 		next, odd := s.take(at)
 		if odd != "" {
 			return content{odd, true}
 		}
-		if next == nil {
+		if !next.Exists() || next.Type == gjson.Null {
 			return content{text: f.Unset}
 		}
 		at = next
 	}
-	switch v := at.(type) {
-	case string:
-		if v == "" {
-			v = f.Unset
+	switch at.Type {
+	case gjson.String:
+		if at.Str == "" {
+			return content{text: f.Unset}
 		}
-		return content{text: v}
-	case bool:
-		return content{text: strconv.FormatBool(v)}
-	case int64:
-		return content{text: strconv.FormatInt(v, 10)}
-	case float64:
-		return content{text: strconv.FormatFloat(v, 'f', -1, 64)}
+		return content{text: at.Str}
+	case gjson.True, gjson.False:
+		return content{text: at.Raw}
+	case gjson.Number:
+		if _, err := strconv.ParseInt(at.Raw, 10, 64); err == nil {
+			return content{text: at.Raw}
+		}
+		return content{text: strconv.FormatFloat(at.Num, 'f', -1, 64)}
 	default:
-		text, err := json.Marshal(v)
-		if err != nil {
-			text = []byte("something unreadable")
-		}
-		return content{string(text), true}
+		return content{at.Raw, true}
 	}
 }
 
 // take goes one step down. odd says why there is no single answer.
-func (s step) take(at any) (next any, odd string) {
-	switch at := at.(type) {
-	case map[string]any:
-		if s.field != "" || s.key == "" && !s.byIndex {
-			return at[s.field], ""
-		}
-	case []any:
-		if s.byIndex {
-			if s.index < 0 || s.index >= len(at) {
-				return nil, ""
+func (s step) take(at gjson.Result) (next gjson.Result, odd string) {
+	switch {
+	case at.IsObject() && s.key == "" && !s.byIndex:
+		return only(at, s.field, func(key, _ gjson.Result) bool { return key.Str == s.field })
+	case at.IsArray() && s.key != "":
+		return only(at, s.key+"="+s.value, func(_, item gjson.Result) bool {
+			has := false
+			item.ForEach(func(key, value gjson.Result) bool {
+				has = has || item.IsObject() && key.Str == s.key && value.String() == s.value
+				return !has
+			})
+			return has
+		})
+	case at.IsArray() && s.byIndex:
+		i := -1
+		return only(at, "", func(_, _ gjson.Result) bool { i++; return i == s.index })
+	}
+	return next, fmt.Sprintf("a %s where the guard's path expects another kind of value", kindOf(at))
+}
+
+// only is the one member that fits. That there are several is odd: it is not
+// known which of them counts.
+func only(of gjson.Result, what string, fits func(key, value gjson.Result) bool) (found gjson.Result, odd string) {
+	of.ForEach(func(key, value gjson.Result) bool {
+		if fits(key, value) {
+			if found.Exists() {
+				odd = "several members " + what
 			}
-			return at[s.index], ""
+			found = value
 		}
-		if s.key != "" {
-			return s.item(at)
-		}
-	}
-	return nil, fmt.Sprintf("a %s where the guard's path expects another kind of value", kindOf(at))
+		return odd == ""
+	})
+	return found, odd
 }
 
-// item is the item of a list whose field has the value.
-func (s step) item(list []any) (found any, odd string) {
-	for _, item := range list {
-		m, ok := item.(map[string]any)
-		if !ok || fmt.Sprint(m[s.key]) != s.value {
-			continue
-		}
-		if found != nil {
-			return nil, fmt.Sprintf("several items with %s=%s", s.key, s.value)
-		}
-		found = m
-	}
-	return found, ""
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case map[string]any:
+func kindOf(v gjson.Result) string {
+	switch {
+	case v.IsObject():
 		return "map"
-	case []any:
+	case v.IsArray():
 		return "list"
 	default:
 		return "scalar"
 	}
 }
 
+// object looks into an object of a request.
+func (r *Request) object(raw string) (gjson.Result, error) {
+	if raw == "" {
+		return gjson.Result{}, errors.New("expected an object, found nothing")
+	}
+	if !r.decoded {
+		if err := wellFormed(raw); err != nil {
+			return gjson.Result{}, err
+		}
+	}
+	o := gjson.Parse(raw)
+	if !o.IsObject() {
+		return o, errors.New("expected an object, found something else")
+	}
+	return o, nil
+}
+
 // sameWanted reports whether two objects ask for the same: all but metadata
-// and status is equal.
-func sameWanted(a, b map[string]any) bool {
-	for _, pair := range [][2]map[string]any{{a, b}, {b, a}} {
+// and status is equal to the letter.
+func sameWanted(a, b gjson.Result) bool {
+	m := &members{}
+	x, y := m.of("object", a), m.of("oldObject", b)
+	if m.err != nil {
+		return false
+	}
+	for _, pair := range [][2]map[string]gjson.Result{{x, y}, {y, x}} {
 		for k, v := range pair[0] {
-			if k != "metadata" && k != "status" && !reflect.DeepEqual(v, pair[1][k]) {
+			if k != "metadata" && k != "status" && v.Raw != pair[1][k].Raw {
 				return false
 			}
 		}

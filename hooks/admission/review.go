@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/syncgate/syncgate/hooks"
 )
 
@@ -32,7 +34,7 @@ func (x *Index) Review(cluster string, r *Request) Decision {
 	if err != nil {
 		return x.refuse(cluster, r, fmt.Sprintf("the object could not be read (%v), and what cannot be read is refused", err))
 	}
-	if doubt != "" && (old == nil || !sameWanted(now, old)) {
+	if doubt != "" && (!old.Exists() || !sameWanted(now, old)) {
 		return x.refuse(cluster, r, doubt)
 	}
 	var out Decision
@@ -49,18 +51,18 @@ func (x *Index) Review(cluster string, r *Request) Decision {
 	return out
 }
 
-// pair is the object as it is to be, and as it is: nil when it is new.
-type pair struct{ now, old map[string]any }
+// pair is the object as it is to be, and as it is: nothing when it is new.
+type pair struct{ now, old gjson.Result }
 
-func objects(r *Request) (now, old map[string]any, err error) {
-	if now, err = object(r.Object); err != nil {
-		return nil, nil, fmt.Errorf("object: %w", err)
+func objects(r *Request) (now, old gjson.Result, err error) {
+	if now, err = r.object(r.Object); err != nil {
+		return now, old, fmt.Errorf("object: %w", err)
 	}
 	if r.Operation == Create {
-		return now, nil, nil
+		return now, old, nil
 	}
-	if old, err = object(r.Old); err != nil {
-		return nil, nil, fmt.Errorf("oldObject: %w", err)
+	if old, err = r.object(r.Old); err != nil {
+		return now, old, fmt.Errorf("oldObject: %w", err)
 	}
 	return now, old, nil
 }
@@ -87,7 +89,7 @@ func (x *Index) judge(g guardFor, cluster string, r *Request, p pair) Decision {
 			"name %s in the webhook's rules, with matchPolicy Equivalent", r.Kind.Version, g.key.Gate, g.guard.Kind.Version, g.guard.Kind.Version))
 	}
 	changes, readable := compare(g.guard, p)
-	if p.old != nil && len(changes) == 0 {
+	if p.old.Exists() && len(changes) == 0 {
 		return Decision{Allowed: true}
 	}
 	moment := x.now()
@@ -97,7 +99,7 @@ func (x *Index) judge(g guardFor, cluster string, r *Request, p pair) Decision {
 				return Decision{Allowed: true, Warning: c.warning()}
 			}
 		}
-		if b := g.state.Baseline; b != nil && p.old == nil && b.has(g.guard, p.now) {
+		if b := g.state.Baseline; b != nil && !p.old.Exists() && b.has(g.guard, p.now) {
 			return Decision{Allowed: true}
 		}
 	}
@@ -116,8 +118,8 @@ type change struct {
 func compare(g Guard, p pair) (changes []change, readable bool) {
 	readable = true
 	for _, f := range g.Fields {
-		c := change{field: f, now: f.read(p.now), created: p.old == nil}
-		if p.old != nil {
+		c := change{field: f, now: f.read(p.now), created: !p.old.Exists()}
+		if !c.created {
 			c.old = f.read(p.old)
 		}
 		readable = readable && !c.now.odd
@@ -131,7 +133,7 @@ func compare(g Guard, p pair) (changes []change, readable bool) {
 // has reports whether the Run has for every field of the guard what the object
 // is to have: a version of one Run beside an image of another is covered by
 // neither.
-func (c Cover) has(g Guard, object map[string]any) bool {
+func (c Cover) has(g Guard, object gjson.Result) bool {
 	values, ok := c.Values[g.Target()]
 	if !ok {
 		return false

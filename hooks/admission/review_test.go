@@ -50,9 +50,9 @@ func body(spec string) string {
 }
 
 func request(op admission.Operation, old, now string) *admission.Request {
-	r := &admission.Request{UID: "u", Operation: op, Kind: kind, Namespace: "chat", Name: "mm", Object: []byte(body(now))}
+	r := &admission.Request{UID: "u", Operation: op, Kind: kind, Namespace: "chat", Name: "mm", Object: body(now)}
 	if old != "" {
-		r.Old = []byte(body(old))
+		r.Old = body(old)
 	}
 	return r
 }
@@ -105,16 +105,16 @@ func TestReview(t *testing.T) {
 		{"spec becomes a list", guarded(fresh), update(`{"version":"11.7.3"}`, `[]`), []string{"a list where the guard's path expects another kind of value"}, ""},
 		{"delete", guarded(admission.State{}), request("DELETE", `{"version":"11.7.3"}`, ``), nil, ""},
 		{"connect", guarded(admission.State{}), request("CONNECT", ``, `{}`), nil, ""},
-		{"status", guarded(admission.State{}), &admission.Request{Operation: admission.Update, Kind: kind, Namespace: "chat", Name: "mm", SubResource: "status", Object: []byte(`x`)}, nil, ""},
-		{"object is no JSON", guarded(fresh), &admission.Request{Operation: admission.Update, Kind: kind, Namespace: "chat", Name: "mm", Object: []byte(`x`)}, []string{"could not be read"}, ""},
-		{"key twice", guarded(fresh), update(`{"version":"11.7.3"}`, `{"version":"11.7.4","version":"11.7.5"}`), []string{"could not be read", "duplicate field"}, ""},
+		{"status", guarded(admission.State{}), &admission.Request{Operation: admission.Update, Kind: kind, Namespace: "chat", Name: "mm", SubResource: "status", Object: `x`}, nil, ""},
+		{"object is no JSON", guarded(fresh), &admission.Request{Operation: admission.Update, Kind: kind, Namespace: "chat", Name: "mm", Object: `x`}, []string{"could not be read"}, ""},
+		{"key twice", guarded(fresh), update(`{"version":"11.7.3"}`, `{"version":"11.7.4","version":"11.7.5"}`), []string{"several members version"}, ""},
 		{"old object is not there", guarded(fresh), request(admission.Update, "", `{"version":"11.7.4"}`), []string{"oldObject"}, ""},
 		{"other version of the kind", guarded(fresh), &admission.Request{Operation: admission.Update, Kind: schema.GroupVersionKind{Group: kind.Group, Version: "v1", Kind: kind.Kind}, Namespace: "chat", Name: "mm",
-			Object: []byte(body(`{"version":"1"}`)), Old: []byte(body(`{"version":"1"}`))}, []string{"sent as version v1, and the guard of gate chat reads version v1beta1", "matchPolicy"}, ""},
-		{"kind nobody guards", guarded(admission.State{}), &admission.Request{Operation: admission.Update, Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace: "chat", Name: "mm", Object: []byte(`x`)}, nil, ""},
-		{"namespace nobody speaks of", guarded(fresh), &admission.Request{Operation: admission.Create, Kind: kind, Namespace: "other", Name: "mm", Object: []byte(body(`{"version":"11.7.4"}`))}, []string{"knows no guard there", "spec.guards", "take the label off"}, ""},
+			Object: body(`{"version":"1"}`), Old: body(`{"version":"1"}`)}, []string{"sent as version v1, and the guard of gate chat reads version v1beta1", "matchPolicy"}, ""},
+		{"kind nobody guards", guarded(admission.State{}), &admission.Request{Operation: admission.Update, Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace: "chat", Name: "mm", Object: `x`}, nil, ""},
+		{"namespace nobody speaks of", guarded(fresh), &admission.Request{Operation: admission.Create, Kind: kind, Namespace: "other", Name: "mm", Object: body(`{"version":"11.7.4"}`)}, []string{"knows no guard there", "spec.guards", "take the label off"}, ""},
 		{"its finalizer there", guarded(fresh), &admission.Request{Operation: admission.Update, Kind: kind, Namespace: "other", Name: "mm",
-			Old: []byte(`{"metadata":{"finalizers":["x"]},"spec":{"a":[1]},"status":1}`), Object: []byte(`{"metadata":{},"spec":{"a":[1]}}`)}, nil, ""},
+			Old: `{"metadata":{"finalizers":["x"]},"spec":{"a":[1]},"status":1}`, Object: `{"metadata":{},"spec":{"a":[1]}}`}, nil, ""},
 		{"other object of a named guard", func(x index) {
 			x.Set(chat, admission.State{Proved: []admission.Guard{guard(t, "chat", "other")}})
 			x.Loaded()
@@ -226,7 +226,7 @@ func TestPaths(t *testing.T) {
 	x := admission.NewIndex(nil, func() time.Time { return noon })
 	x.Set(chat, admission.State{Proved: []admission.Guard{two}})
 	x.Loaded()
-	check(t, x.Review("eu", create(`{"c":[{"name":"a","image":"1"},{"name":"a","image":"2"}]}`)), []string{"several items with name=a"}, "")
+	check(t, x.Review("eu", create(`{"c":[{"name":"a","image":"1"},{"name":"a","image":"2"}]}`)), []string{"several members name=a"}, "")
 }
 
 func TestSecretsAreNotShown(t *testing.T) {
@@ -281,7 +281,7 @@ func TestDecode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.UID != "u-1" || r.Kind != kind || r.Namespace != "chat" || r.User != "jane" || string(r.Old) != `{"spec":{"version":"1"}}` {
+	if r.UID != "u-1" || r.Kind != kind || r.Namespace != "chat" || r.User != "jane" || r.Old != `{"spec":{"version":"1"}}` {
 		t.Errorf("found %+v", r)
 	}
 	for name, tt := range map[string]struct{ old, new, want string }{
@@ -289,10 +289,13 @@ func TestDecode(t *testing.T) {
 		"empty":           {review, "", "decode review"},
 		"an older API":    {"admission.k8s.io/v1", "admission.k8s.io/v1beta1", "v1beta1"},
 		"another kind":    {`"AdmissionReview"`, `"ConversionReview"`, "ConversionReview"},
-		"no request":      {`"request"`, `"requests"`, "expected a request"},
-		"other case":      {`"request"`, `"Request"`, "expected a request"},
+		"no request":      {`"request"`, `"requests"`, "expected a request with uid"},
+		"other case":      {`"request"`, `"Request"`, "expected a request with uid"},
 		"no uid":          {`"uid":"u-1",`, ``, "expected a request with uid"},
-		"a field twice":   {`"name":"mm"`, `"name":"mm","name":"other"`, "duplicate field"},
+		"a field twice":   {`"name":"mm"`, `"name":"mm","name":"other"`, "is there twice"},
+		"too deep":        {`"unknown"`, strings.Repeat("[", 1001) + strings.Repeat("]", 1001), "nested deeper than the limit of 1000"},
+		"no text":         {`"name":"mm"`, `"name":{}`, "name: expected text"},
+		"no map":          {`{"username":"jane"}`, `[]`, "request.userInfo: expected a map"},
 		"something after": {`"new":"unknown"}}`, `"new":"unknown"}}{}`, "decode review"},
 		"too long":        {`"unknown"`, `"` + strings.Repeat("x", admission.MaxReview) + `"`, "over the limit of 3145728"},
 	} {
@@ -339,9 +342,9 @@ func FuzzReview(f *testing.F) {
 	})
 }
 
-func version(raw []byte) any {
+func version(raw string) any {
 	var o map[string]any
-	_ = json.Unmarshal(raw, &o)
+	_ = json.Unmarshal([]byte(raw), &o)
 	spec, _ := o["spec"].(map[string]any)
 	return spec["version"]
 }

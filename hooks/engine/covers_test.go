@@ -76,9 +76,9 @@ func pass(t *testing.T, e *engine.Engine, phase hooks.Phase, rev, attempt string
 func may(t *testing.T, e *engine.Engine, from, to, want string) {
 	t.Helper()
 	r := &admission.Request{Operation: admission.Update, Kind: schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, Namespace: "chat", Name: "web",
-		Object: fmt.Appendf(nil, `{"spec":{"tag":%q}}`, to), Old: fmt.Appendf(nil, `{"spec":{"tag":%q}}`, from)}
+		Object: fmt.Sprintf(`{"spec":{"tag":%q}}`, to), Old: fmt.Sprintf(`{"spec":{"tag":%q}}`, from)}
 	if from == "" {
-		r.Operation, r.Old = admission.Create, nil
+		r.Operation, r.Old = admission.Create, ""
 	}
 	d := e.Admission().Review("eu", r)
 	if d.Allowed != (want == "") || !strings.Contains(d.Message, want) {

@@ -48,6 +48,7 @@ type ControlPlane struct {
 	Etcd, APIServer *Process
 
 	stage *Stage
+	args  []string // of the API server, more of them
 }
 
 // StartControlPlane starts a control plane and returns once the API server
@@ -67,7 +68,7 @@ func StartControlPlane(ctx context.Context, opts Options) (*ControlPlane, error)
 	if err != nil {
 		return nil, err
 	}
-	cp := &ControlPlane{Name: opts.Name, stage: stage}
+	cp := &ControlPlane{Name: opts.Name, stage: stage, args: opts.APIServerArgs}
 	if err := cp.start(ctx, etcd, apiServer); err != nil {
 		return nil, errors.Join(fmt.Errorf("start control plane %s: %w", opts.Name, err), stage.Stop())
 	}
@@ -138,7 +139,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, path, etcd string, c
 	}
 	cp.APIServer, err = cp.stage.Start(ctx, Command{
 		Name: "kube-apiserver", Path: path,
-		Args: []string{
+		Args: append([]string{
 			"--etcd-servers=" + etcd,
 			"--bind-address=" + host, "--advertise-address=" + host, "--secure-port=" + strconv.Itoa(port),
 			"--tls-cert-file=" + c.servingCert, "--tls-private-key-file=" + c.servingKey,
@@ -150,7 +151,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, path, etcd string, c
 			"--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none",
 			"--allow-privileged=true", "--profiling=false",
 			"--shutdown-delay-duration=0s", "--shutdown-send-retry-after=false",
-		},
+		}, cp.args...),
 		Ready:       func(ctx context.Context) error { return httpOK(ctx, httpClient, cp.Config.Host+"/readyz") },
 		ReadyWithin: apiServerReady,
 		// Open watches make it linger; what it would finish matters to nobody.

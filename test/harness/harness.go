@@ -44,6 +44,8 @@ type Options struct {
 	Dir string
 	// Log hears of the building of tools. Default: os.Stderr.
 	Log io.Writer
+	// APIServerArgs are more flags of a control plane's API server.
+	APIServerArgs []string
 }
 
 func (o Options) or(name string) Options {
