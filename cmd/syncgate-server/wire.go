@@ -104,7 +104,8 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
-	return a, a.admit(cfg)
+	err = a.admit(cfg)
+	return a, err
 }
 
 func requiredGuards(cfg *config.Config) []engine.RequiredGuard {

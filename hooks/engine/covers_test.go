@@ -148,7 +148,7 @@ func TestGuardGoesWhenARevisionWithoutItPasses(t *testing.T) {
 	w, _ := guardedWorld(t)
 	e, stop := w.Start(t)
 	pass(t, e, hooks.PreSync, "a", "1")
-	without := guards[:strings.Index(guards, "  guards:")]
+	without, _, _ := strings.Cut(guards, "  guards:")
 	w.Git.Commit("c", "b", tagged(without, "3"))
 	e.LookForGuards(t.Context())
 	may(t, e, "1", "3", "gate chat guards this")
@@ -183,7 +183,8 @@ func TestRequiredGuardStays(t *testing.T) {
 		APIVersion: "apps/v1", Kind: "Deployment", Fields: []gate.GuardField{{Path: "spec.tag", Value: "${values.image.tag}"}},
 	}}}
 	e, _ := w.Start(t)
-	w.Git.Commit("c", "b", tagged(guards[:strings.Index(guards, "  guards:")], "3"))
+	without, _, _ := strings.Cut(guards, "  guards:")
+	w.Git.Commit("c", "b", tagged(without, "3"))
 	e.LookForGuards(t.Context())
 	may(t, e, "1", "3", "gate chat guards this")
 	pass(t, e, hooks.PreSync, "c", "1")

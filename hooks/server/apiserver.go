@@ -70,10 +70,7 @@ func (a *APIServer) authenticate(r *http.Request, inPath string) error {
 		if token == "" || a.opts.TokenFile == "" {
 			continue
 		}
-		if err := a.token(token); err != nil {
-			return err
-		}
-		return nil
+		return a.token(token)
 	}
 	return errors.New("neither a client certificate nor a token that is asked for")
 }

@@ -88,7 +88,6 @@ type world struct {
 	ca               string // of the server's certificate, a file
 	config, database string
 	token            string
-	door             string // of the Gate's only check, a ConfigMap
 	proc             *harness.Process
 }
 
