@@ -8,6 +8,9 @@ const (
 	// PathAdmission is for API servers: POST /admission/{cluster}. They show
 	// who they are in their own ways.
 	PathAdmission = "/admission"
+	// PathOverrides takes an OverrideRequest, answered with the Run that it
+	// decided. The token is a person's, not a hook Job's.
+	PathOverrides = "/v1/overrides"
 )
 
 // TokenAudience is the audience that a hook Job's ServiceAccount token must be

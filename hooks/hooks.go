@@ -109,6 +109,9 @@ const (
 	Overridden Verdict = "Overridden" // a person decided
 )
 
+// LetsGo reports whether a sync may go on.
+func (v Verdict) LetsGo() bool { return v == Passed || v == Overridden }
+
 // Run is one phase of a gate evaluated for one Change.
 type Run struct {
 	// ID is a UUID.

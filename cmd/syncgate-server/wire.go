@@ -91,7 +91,8 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Limits: engine.Limits{
 			Runs: cfg.Limits.Runs, Checks: cfg.Limits.ChecksPerRun,
 			CheckTimeout: cfg.Limits.CheckTimeout.Or(0), MinInterval: cfg.Limits.MinInterval.Or(0),
-			MaxDeadline: cfg.Limits.MaxDeadline.Or(0), MaxFreshFor: cfg.Limits.MaxFreshFor.Or(0), RevertTries: cfg.Limits.RevertTries,
+			MaxDeadline: cfg.Limits.MaxDeadline.Or(0), MaxFreshFor: cfg.Limits.MaxFreshFor.Or(0),
+			MaxOverride: cfg.Limits.MaxOverride.Or(0), RevertTries: cfg.Limits.RevertTries,
 			Retention: cfg.Database.Retention.Or(0),
 		},
 		PublicURL: cfg.PublicURL,
@@ -268,5 +269,14 @@ func (f *fleet) Authenticate(ctx context.Context, cluster, token string) (server
 	if err != nil {
 		return server.Caller{}, err
 	}
-	return server.Caller{Name: s.String(), Allowed: c.Allows(s)}, nil
+	return server.Caller{Name: s.String(), Allowed: c.Allows(s), User: s.User}, nil
+}
+
+// MayOverride implements server.Authenticator.
+func (f *fleet) MayOverride(ctx context.Context, cluster string, caller server.Caller, gate string) (bool, string, error) {
+	c, err := f.get(ctx, cluster)
+	if err != nil {
+		return false, "", err
+	}
+	return c.MayOverride(ctx, caller.User, gate)
 }

@@ -78,7 +78,7 @@ func runHook(ctx context.Context, opts client.Options, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("hook %s: %w", opts.Change.Phase, err)
 	}
-	if verdict != hooks.Passed && verdict != hooks.Overridden {
+	if !verdict.LetsGo() {
 		_, _ = fmt.Fprintf(stderr, "syncgate: %s of gate %s on cluster %s: %s\n",
 			opts.Change.Phase, opts.Change.Gate, opts.Change.Cluster, verdict)
 		return errNotPassed

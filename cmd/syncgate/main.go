@@ -80,6 +80,7 @@ passed), 2 could not tell (bad usage, unreadable, malformed, a limit hit).`,
 		newSchemaCommand(),
 		newCmpCommand(),
 		newHookCommand(),
+		newOverrideCommand(),
 		newServerCommand(),
 		newVersionCommand(),
 	)

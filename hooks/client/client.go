@@ -78,9 +78,9 @@ func Wait(ctx context.Context, opts Options) (hooks.Verdict, error) {
 	if err := opts.Change.Validate(); err != nil {
 		return "", err
 	}
-	base, err := url.Parse(opts.Server)
-	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return "", fmt.Errorf("read server address %q: expected https://host[:port]", opts.Server)
+	base, err := serverURL(opts.Server)
+	if err != nil {
+		return "", err
 	}
 	hc, err := httpClient(opts.CAFile)
 	if err != nil {
@@ -95,6 +95,14 @@ func Wait(ctx context.Context, opts Options) (hooks.Verdict, error) {
 	stop := w.out.beat(opts.Heartbeat)
 	defer stop()
 	return w.wait(ctx)
+}
+
+func serverURL(server string) (*url.URL, error) {
+	base, err := url.Parse(server)
+	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
+		return nil, fmt.Errorf("read server address %q: expected https://host[:port]", server)
+	}
+	return base, nil
 }
 
 type waiter struct {

@@ -135,7 +135,7 @@ func (p *progress) waiting() {
 func (p *progress) end(v hooks.VerdictNotice) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if v.Verdict == hooks.Passed || v.Verdict == hooks.Overridden {
+	if v.Verdict.LetsGo() {
 		return
 	}
 	for _, name := range p.order {

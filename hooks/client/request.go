@@ -127,14 +127,20 @@ func readToken(file string) (string, error) {
 		return "", fmt.Errorf("read token: %w; mount a projected ServiceAccount token for audience %q there", err, hooks.TokenAudience)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxToken))
+	return ReadToken(f, file)
+}
+
+// ReadToken reads one bearer token and nothing else from r; name stands for r
+// in errors.
+func ReadToken(r io.Reader, name string) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxToken))
 	if err != nil {
 		return "", fmt.Errorf("read token: %w", err)
 	}
 	token := strings.TrimSpace(string(b))
 	if token == "" || strings.ContainsAny(token, "\r\n\x00 ") {
 		// Its text stays out of the message.
-		return "", fmt.Errorf("read token %s: expected one token, found %d bytes of something else", file, len(b))
+		return "", fmt.Errorf("read token %s: expected one token, found %d bytes of something else", name, len(b))
 	}
 	return token, nil
 }

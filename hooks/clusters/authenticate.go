@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -35,6 +36,8 @@ type Subject struct {
 	// Pod and PodUID are set when the token is bound to a pod.
 	Pod    string
 	PodUID string
+	// User is all that the cluster says of it.
+	User authenticationv1.UserInfo
 }
 
 // String is "namespace/name" of a ServiceAccount, else the user's name.
@@ -83,6 +86,7 @@ func subject(u authenticationv1.UserInfo) Subject {
 		Username: u.Username,
 		Pod:      extra(u, "authentication.kubernetes.io/pod-name"),
 		PodUID:   extra(u, "authentication.kubernetes.io/pod-uid"),
+		User:     u,
 	}
 	rest, ok := strings.CutPrefix(u.Username, "system:serviceaccount:")
 	if !ok {
@@ -106,4 +110,41 @@ func extra(u authenticationv1.UserInfo, key string) string {
 // Allows reports whether s may post Changes for the cluster.
 func (c *Cluster) Allows(s Subject) bool {
 	return s.ServiceAccount != "" && slices.Contains(c.HookSubjects, s.String())
+}
+
+// What a person must be allowed on a cluster to override a gate there. It is
+// nobody's by default: no built-in role but cluster-admin has it.
+const (
+	OverrideVerb     = "override"
+	OverrideGroup    = "syncgate.dev"
+	OverrideResource = "gates"
+)
+
+// MayOverride asks the cluster whether the user may override the gate. The
+// word is the cluster's own, given with its answer and often empty. An error
+// means that nobody could tell.
+func (c *Cluster) MayOverride(ctx context.Context, user authenticationv1.UserInfo, gate string) (may bool, word string, err error) {
+	extra := make(map[string]authorizationv1.ExtraValue, len(user.Extra))
+	for key, values := range user.Extra {
+		extra[key] = authorizationv1.ExtraValue(values)
+	}
+	review, err := c.Kube.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
+		Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user.Username, UID: user.UID, Groups: user.Groups, Extra: extra,
+			ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Verb: OverrideVerb, Group: OverrideGroup, Version: "*", Resource: OverrideResource, Name: gate,
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return false, "", fmt.Errorf("review access at cluster %s (needs create on subjectaccessreviews.authorization.k8s.io): %w", c.Name, err)
+	}
+	status := review.Status
+	switch {
+	case status.EvaluationError != "" && !status.Allowed:
+		return false, "", fmt.Errorf("review access at cluster %s: the cluster could not tell: %.200s", c.Name, status.EvaluationError)
+	case status.Denied:
+		return false, status.Reason, nil
+	}
+	return status.Allowed, status.Reason, nil
 }

@@ -205,7 +205,7 @@ func TestAuthenticate(t *testing.T) {
 			"authentication.kubernetes.io/pod-name": {"presync-1"}, "authentication.kubernetes.io/pod-uid": {"p-1"},
 		},
 	}
-	hook := clusters.Subject{Username: user.Username, Namespace: "mattermost", ServiceAccount: "syncgate-hook", UID: "u-1", Pod: "presync-1", PodUID: "p-1"}
+	hook := clusters.Subject{Username: user.Username, Namespace: "mattermost", ServiceAccount: "syncgate-hook", UID: "u-1", Pod: "presync-1", PodUID: "p-1", User: user}
 	ok := authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{"syncgate"}, User: user}
 	refused := apierrors.NewInternalError(errors.New("etcd is away"))
 	for name, c := range map[string]struct {
@@ -225,9 +225,9 @@ func TestAuthenticate(t *testing.T) {
 		"no audience":            {token: "t", status: authenticationv1.TokenReviewStatus{Authenticated: true, User: user}, unauthenticated: true},
 		"the API server is away": {token: "t", err: refused, other: refused},
 		"a person": {token: "t", status: authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{"syncgate"}, User: authenticationv1.UserInfo{Username: "jane"}},
-			want: clusters.Subject{Username: "jane"}},
+			want: clusters.Subject{Username: "jane", User: authenticationv1.UserInfo{Username: "jane"}}},
 		"a name that is not one": {token: "t", status: authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{"syncgate"}, User: authenticationv1.UserInfo{Username: "system:serviceaccount:a:b:c"}},
-			want: clusters.Subject{Username: "system:serviceaccount:a:b:c"}},
+			want: clusters.Subject{Username: "system:serviceaccount:a:b:c", User: authenticationv1.UserInfo{Username: "system:serviceaccount:a:b:c"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -257,15 +257,18 @@ func TestAuthenticate(t *testing.T) {
 func TestAllows(t *testing.T) {
 	t.Parallel()
 	c := clusters.Cluster{HookSubjects: subjects}
-	for subject, want := range map[clusters.Subject]bool{
-		{Namespace: "mattermost", ServiceAccount: "syncgate-hook"}: true,
-		{Namespace: "mattermost", ServiceAccount: "default"}:       false,
-		{Namespace: "other", ServiceAccount: "syncgate-hook"}:      false,
-		{Username: "mattermost/syncgate-hook"}:                     false,
-		{}:                                                         false,
+	for _, tt := range []struct {
+		subject clusters.Subject
+		want    bool
+	}{
+		{clusters.Subject{Namespace: "mattermost", ServiceAccount: "syncgate-hook"}, true},
+		{clusters.Subject{Namespace: "mattermost", ServiceAccount: "default"}, false},
+		{clusters.Subject{Namespace: "other", ServiceAccount: "syncgate-hook"}, false},
+		{clusters.Subject{Username: "mattermost/syncgate-hook"}, false},
+		{clusters.Subject{}, false},
 	} {
-		if got := c.Allows(subject); got != want {
-			t.Errorf("allows %+v: expected %v, found %v", subject, want, got)
+		if got := c.Allows(tt.subject); got != tt.want {
+			t.Errorf("allows %+v: expected %v, found %v", tt.subject, tt.want, got)
 		}
 	}
 }

@@ -195,6 +195,9 @@ type Limits struct {
 	// MaxFreshFor is how long a passed Run may be fresh, whatever its Gate
 	// says. Default 24h.
 	MaxFreshFor gate.Duration `json:"maxFreshFor,omitempty"`
+	// MaxOverride is the longest time a person may override a gate for.
+	// Default 24h.
+	MaxOverride gate.Duration `json:"maxOverride,omitempty"`
 	// RevertTries is how often a revert is tried, seconds up to ten minutes
 	// apart. Default 150, about a day.
 	RevertTries int `json:"revertTries,omitempty"`

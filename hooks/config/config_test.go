@@ -76,7 +76,7 @@ func TestEveryField(t *testing.T) {
 		}},
 		Checks: config.Checks{HTTPAllowHosts: []string{"127.0.0.1:80"}},
 		Limits: config.Limits{Runs: 1, ChecksPerRun: 2, CheckTimeout: gate.Duration(time.Minute), MinInterval: gate.Duration(2 * time.Second),
-			MaxDeadline: gate.Duration(3 * time.Hour), MaxFreshFor: gate.Duration(2 * time.Hour), RevertTries: 4, Streams: 5, StreamsPerCaller: 6, RatePerCaller: 7, TokenReviews: 8},
+			MaxDeadline: gate.Duration(3 * time.Hour), MaxOverride: gate.Duration(5 * time.Hour), MaxFreshFor: gate.Duration(2 * time.Hour), RevertTries: 4, Streams: 5, StreamsPerCaller: 6, RatePerCaller: 7, TokenReviews: 8},
 		Log: config.Log{Level: "debug"},
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -72,6 +72,9 @@ type Limits struct {
 	// MaxFreshFor is how long a passed Run may be fresh, whatever its Gate
 	// says. Default 24h.
 	MaxFreshFor time.Duration
+	// MaxOverride is the longest time a person may override a gate for.
+	// Default 24h.
+	MaxOverride time.Duration
 	// RevertTries is how often a revert is tried, from seconds up to ten
 	// minutes apart, before it is given up. Default 150, about a day.
 	RevertTries int
@@ -87,6 +90,7 @@ func (l *Limits) defaults() {
 	def(&l.MinInterval, time.Second)
 	def(&l.MaxDeadline, 24*time.Hour)
 	def(&l.MaxFreshFor, 24*time.Hour)
+	def(&l.MaxOverride, 24*time.Hour)
 	def(&l.RevertTries, 150)
 	def(&l.Retention, 90*24*time.Hour)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -95,9 +96,9 @@ func (e *Engine) keepRevert(ctx context.Context, r store.Stored, o hooks.RevertO
 		if err != nil {
 			return err
 		}
-		if newest.Number > r.Number && newest.Verdict == hooks.Passed {
-			// It passed while the pull request was being opened, and its own
-			// settling may have found nothing to close.
+		if newest.Number > r.Number && newest.Verdict.LetsGo() {
+			// It passed, or somebody overrode it, while the pull request was
+			// being opened, and its own settling may have found nothing to close.
 			if _, err := e.river.InsertTx(ctx, tx.SQL(), settleArgs{RunID: newest.ID}, e.tries()); err != nil {
 				return fmt.Errorf("queue settle: %w", err)
 			}
@@ -122,8 +123,8 @@ func (e *Engine) revert(ctx context.Context, r store.Stored) (gitops.Outcome, er
 	if err != nil {
 		return gitops.Outcome{}, err
 	}
-	if newest.Number > r.Number && newest.Verdict == hooks.Passed {
-		return none("a later attempt of the same revision, run %s, passed", newest.ID)
+	if newest.Number > r.Number && newest.Verdict.LetsGo() {
+		return none("a later attempt of the same revision, run %s, is %s: %s", newest.ID, newest.Verdict, newest.Reason)
 	}
 	repo, ok := e.repos[r.Repository]
 	if !ok {
@@ -196,7 +197,7 @@ func (e *Engine) lastGood(ctx context.Context, repo *Repository, r store.Stored)
 }
 
 // backupLine says in one line where to restore from: what the revision's last
-// passed PreSync proved.
+// passed PreSync proved, and whether somebody let the change go on without.
 func (e *Engine) backupLine(ctx context.Context, r store.Stored) (string, error) {
 	k := r.Key()
 	k.Phase = hooks.PreSync
@@ -211,6 +212,13 @@ func (e *Engine) backupLine(ctx context.Context, r store.Stored) (string, error)
 			line += fmt.Sprintf(", %d bytes", b.Size)
 		}
 		lines = append(lines, line)
+	}
+	newest, err := e.store.Newest(ctx, k)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if newest.Verdict == hooks.Overridden {
+		lines = append(lines, "this change's preSync was "+newest.Reason)
 	}
 	return strings.Join(lines, "; "), nil
 }

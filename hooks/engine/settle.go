@@ -48,6 +48,10 @@ func (w *settleWorker) Work(ctx context.Context, job *river.Job[settleArgs]) err
 	}
 	why := fmt.Sprintf("A later attempt of %s passed on cluster %s at %s (run %s), so there is nothing to undo.",
 		r.Change.Revision, r.Change.Cluster, r.Ended.UTC().Format(time.RFC3339), r.ID)
+	if r.Verdict == hooks.Overridden {
+		why = fmt.Sprintf("Somebody decided that %s stays on cluster %s (run %s: %s).",
+			r.Change.Revision, r.Change.Cluster, r.ID, r.Reason)
+	}
 	if err := repo.Reverter.Settle(ctx, r.Change.Gate, r.Change.Revision, why); err != nil {
 		if ctx.Err() != nil {
 			return river.JobSnooze(0)
@@ -65,9 +69,8 @@ func (e *Engine) failingElsewhere(ctx context.Context, r store.Stored) (string, 
 		return "", err
 	}
 	for _, o := range newest {
-		good := o.Verdict == hooks.Passed || o.Verdict == hooks.Overridden
 		// A first Run that goes on has opened nothing.
-		if !good && (o.Done() || o.Number > 1) {
+		if !o.Verdict.LetsGo() && (o.Done() || o.Number > 1) {
 			return o.Change.Cluster, nil
 		}
 	}

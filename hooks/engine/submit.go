@@ -167,8 +167,7 @@ func (e *Engine) place(ctx context.Context, tx *store.Tx, k store.Key, c hooks.C
 		return newest, false, err
 	}
 	if err == nil {
-		passed := newest.Verdict == hooks.Passed || newest.Verdict == hooks.Overridden
-		if !newest.Done() || passed && now.Before(newest.Ended.Add(p.freshFor)) {
+		if !newest.Done() || answers(newest, now, p.freshFor) {
 			return newest, false, tx.Join(ctx, k, c.Attempt, newest.ID, now)
 		}
 	}

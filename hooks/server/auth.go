@@ -105,6 +105,25 @@ func (a *authenticator) write(ctx context.Context, entry store.AuditEntry) {
 // caller is who sent the request, who may speak for the cluster. Otherwise it
 // has answered the request and reports false.
 func (s *Server) caller(c *gin.Context, cluster string) (Caller, bool) {
+	who, ok := s.known(c, cluster)
+	if !ok {
+		return who, false
+	}
+	if !who.Allowed {
+		s.auth.audit(c.Request.Context(), store.AuditEntry{Action: "authorize", Subject: who.Name, Cluster: cluster, Detail: "not among the cluster's hook subjects"})
+		fail(c, http.StatusForbidden, hooks.Problem{
+			Code:    hooks.CodeForbidden,
+			Message: fmt.Sprintf("%s may not speak for cluster %q", who.Name, cluster),
+			Remedy:  "run the hook Job under a ServiceAccount that the server's configuration lists in the cluster's hookSubjects, or list this one",
+		})
+		return who, false
+	}
+	return who, true
+}
+
+// known is who sent the request, whatever they may do on the cluster.
+// Otherwise it has answered the request and reports false.
+func (s *Server) known(c *gin.Context, cluster string) (Caller, bool) {
 	ctx := c.Request.Context()
 	token, _ := strings.CutPrefix(c.GetHeader("Authorization"), "Bearer ")
 	who, err := s.auth.authenticate(ctx, cluster, strings.TrimSpace(token))
@@ -127,15 +146,6 @@ func (s *Server) caller(c *gin.Context, cluster string) (Caller, bool) {
 		return who, false
 	}
 	c.Set(subjectKey, who.Name)
-	if !who.Allowed {
-		s.auth.audit(ctx, store.AuditEntry{Action: "authorize", Subject: who.Name, Cluster: cluster, Detail: "not among the cluster's hook subjects"})
-		fail(c, http.StatusForbidden, hooks.Problem{
-			Code:    hooks.CodeForbidden,
-			Message: fmt.Sprintf("%s may not speak for cluster %q", who.Name, cluster),
-			Remedy:  "run the hook Job under a ServiceAccount that the server's configuration lists in the cluster's hookSubjects, or list this one",
-		})
-		return who, false
-	}
 	if !s.callers.allow(who.Name + "\x00" + cluster) {
 		limited(c, fmt.Sprintf("%s sends more requests than the limit of %d a second", who.Name, s.limits.Rate))
 		return who, false

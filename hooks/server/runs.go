@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -20,20 +21,8 @@ const maxList = 100
 
 // postChange takes a Change. 202 when it made a Run, 200 when it found one.
 func (s *Server) postChange(c *gin.Context) {
-	if kind, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || kind != "application/json" {
-		fail(c, http.StatusUnsupportedMediaType, hooks.Problem{Code: hooks.CodeBadRequest,
-			Message: "expected Content-Type application/json", Remedy: "send the change as JSON"})
-		return
-	}
-	change, err := hooks.DecodeChange(http.MaxBytesReader(c.Writer, c.Request.Body, hooks.MaxChange))
-	var size *http.MaxBytesError
-	switch {
-	case errors.As(err, &size):
-		fail(c, http.StatusRequestEntityTooLarge, hooks.Problem{Code: hooks.CodeTooLarge,
-			Message: fmt.Sprintf("the change is longer than the limit of %d bytes", hooks.MaxChange), Remedy: "send one change"})
-		return
-	case err != nil:
-		fail(c, http.StatusBadRequest, hooks.Problem{Code: hooks.CodeBadRequest, Message: err.Error(), Remedy: "correct the hook Job's arguments"})
+	change, ok := body(c, hooks.DecodeChange, "correct the hook Job's arguments")
+	if !ok {
 		return
 	}
 	who, ok := s.caller(c, change.Cluster)
@@ -50,6 +39,29 @@ func (s *Server) postChange(c *gin.Context) {
 		status = http.StatusAccepted
 	}
 	c.JSON(status, run)
+}
+
+// body is the request's body, decoded. Otherwise it has answered the request
+// and reports false.
+func body[T any](c *gin.Context, decode func(io.Reader) (T, error), remedy string) (T, bool) {
+	var none T
+	if kind, _, err := mime.ParseMediaType(c.GetHeader("Content-Type")); err != nil || kind != "application/json" {
+		fail(c, http.StatusUnsupportedMediaType, hooks.Problem{Code: hooks.CodeBadRequest,
+			Message: "expected Content-Type application/json", Remedy: "send JSON"})
+		return none, false
+	}
+	v, err := decode(http.MaxBytesReader(c.Writer, c.Request.Body, hooks.MaxChange))
+	var size *http.MaxBytesError
+	switch {
+	case errors.As(err, &size):
+		fail(c, http.StatusRequestEntityTooLarge, hooks.Problem{Code: hooks.CodeTooLarge,
+			Message: fmt.Sprintf("the body is longer than the limit of %d bytes", hooks.MaxChange), Remedy: "send one object"})
+		return none, false
+	case err != nil:
+		fail(c, http.StatusBadRequest, hooks.Problem{Code: hooks.CodeBadRequest, Message: err.Error(), Remedy: remedy})
+		return none, false
+	}
+	return v, true
 }
 
 // refused answers with what the engine said.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/engine"
@@ -28,14 +29,20 @@ type Caller struct {
 	// Allowed is true when the server's configuration lets the caller speak
 	// for the cluster.
 	Allowed bool
+	// User is all that the cluster says of the caller.
+	User authenticationv1.UserInfo
 }
 
-// Authenticator asks a cluster whose token it is.
+// Authenticator asks a cluster whose token it is, and what that one may do.
 type Authenticator interface {
 	// Authenticate answers ErrToken, wrapped, when the token is not good for
 	// audience hooks.TokenAudience there. Any other error means that it could
 	// not be found out.
 	Authenticate(ctx context.Context, cluster, token string) (Caller, error)
+	// MayOverride reports whether the cluster's own access rules let the
+	// caller override the gate there, and why, where the cluster says so. An
+	// error means that it could not be found out.
+	MayOverride(ctx context.Context, cluster string, caller Caller, gate string) (may bool, why string, err error)
 }
 
 // Limits bound what the server does at once. A field that is 0 takes its
@@ -131,6 +138,7 @@ func (s *Server) Handler() http.Handler {
 	g.GET("/healthz", func(c *gin.Context) { c.String(http.StatusOK, "ok\n") })
 	g.GET("/readyz", s.ready)
 	g.POST(hooks.PathChanges, s.timed, s.postChange)
+	g.POST(hooks.PathOverrides, s.timed, s.postOverride)
 	g.GET(hooks.PathRuns, s.timed, s.listRuns)
 	g.GET(hooks.PathRuns+"/:id", s.timed, s.getRun)
 	g.GET(hooks.PathRuns+"/:id/events", s.events)

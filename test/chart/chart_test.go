@@ -39,7 +39,9 @@ var scenarios = []struct {
 	}},
 	{"full.yaml", []string{
 		"ClusterRole syncgate-gate-syncgate",
+		"ClusterRole syncgate-gate-syncgate-override",
 		"ClusterRoleBinding syncgate-gate-syncgate",
+		"ClusterRoleBinding syncgate-gate-syncgate-override",
 		"ConfigMap argocd/gate-syncgate-plugin",
 		"ConfigMap syncgate/gate-syncgate",
 		"NetworkPolicy syncgate/gate-syncgate",
@@ -247,7 +249,15 @@ func narrow(t *testing.T, role string, r rbacv1.PolicyRule) {
 	if slices.Contains(slices.Concat(r.Verbs, r.Resources, r.APIGroups), "*") {
 		t.Errorf("%s: wildcard in %v", role, r)
 	}
-	creates := map[string]bool{"tokenreviews": true, "volumesnapshots": true}
+	if strings.HasSuffix(role, "-override") {
+		// What it allows is for people, and only the server looks at it.
+		want := rbacv1.PolicyRule{APIGroups: []string{"syncgate.dev"}, Resources: []string{"gates"}, Verbs: []string{"override"}, ResourceNames: r.ResourceNames}
+		if diff := cmp.Diff(want, r); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", role, diff)
+		}
+		return
+	}
+	creates := map[string]bool{"tokenreviews": true, "subjectaccessreviews": true, "volumesnapshots": true}
 	for _, verb := range r.Verbs {
 		for _, res := range r.Resources {
 			if verb != "get" && verb != "list" && (verb != "create" || !creates[res]) {
