@@ -54,9 +54,21 @@ func builtIns() []builtIn {
 			func(g *gate.Gate) bool { return len(g.Spec.Unique) > 0 }},
 		{RuleInfo{ID: rules.Skew, From: "spec.skew", Asks: "the versions at the path are few, beside one another and not too old"},
 			func(g *gate.Gate) bool { return len(g.Spec.Skew) > 0 }},
+		forbids(rules.ForbiddenSecrets, "no credential stands in the values in plain text"),
+		forbids(rules.ForbiddenLatest, "no image has the tag latest, or none"),
+		forbids(rules.ForbiddenUnpinned, "every image has a digest"),
+		{RuleInfo{ID: rules.Matches, From: "spec.matches", Asks: "the values of every cluster meet the chart's values.schema.json and the schemas listed under matches"},
+			func(g *gate.Gate) bool { return g.Spec.Source.Helm != nil || len(g.Spec.Matches) > 0 }},
 		{RuleInfo{ID: rules.Waivers, From: "spec.waivers", Asks: "no waiver's last day is over"},
 			func(g *gate.Gate) bool { return len(g.Spec.Waivers) > 0 }},
 	}
+}
+
+// forbids is a rule over what must not be in the values.
+func forbids(what, asks string) builtIn {
+	return builtIn{RuleInfo{ID: rules.Forbidden + "/" + what, From: "spec.forbidden", Asks: asks}, func(g *gate.Gate) bool {
+		return slices.ContainsFunc(g.Spec.Forbidden, func(f gate.Forbidden) bool { return f.What == what })
+	}}
 }
 
 // BuiltInRules are the rules that need no pack.

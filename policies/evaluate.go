@@ -72,7 +72,11 @@ func Evaluate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	if err := readAll(ctx, g, src, fleet, opts.Workers); err != nil {
+	in, err := newInspection(g, src, about)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := readAll(ctx, g, in, fleet, opts.Workers); err != nil {
 		return Result{}, err
 	}
 	before, err := readBefore(g, opts)
@@ -89,6 +93,7 @@ func Evaluate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (Resu
 	if err != nil {
 		return Result{}, err
 	}
+	r.add(in.findings(g))
 	r.waive(g, opts.Now)
 	return r, nil
 }
@@ -112,6 +117,23 @@ func hold(ctx context.Context, g *gate.Gate, fleet *rules.Fleet, charts [][]valu
 	return r, nil
 }
 
+// maxFindings is how many findings of single clusters and of changes are told
+// beside those of the comparison.
+const maxFindings = 1000
+
+// add appends findings up to the bound, and one that counts the rest.
+func (r *Result) add(found []finding.Finding) {
+	if n := len(found); n > maxFindings {
+		more := found[maxFindings]
+		found = append(found[:maxFindings:maxFindings], finding.Finding{
+			Gate: more.Gate, GateFile: more.GateFile, Rule: more.Rule,
+			Message: fmt.Sprintf("limit findings=%d hit: %d more findings are not shown", maxFindings, n-maxFindings),
+			Fix:     "correct those that are shown and validate again",
+		})
+	}
+	r.Findings = append(r.Findings, found...)
+}
+
 // judgeChanges holds the clusters of which it is known what passed before
 // against the changes of a pack.
 func (r *Result) judgeChanges(p *packs.Pack, g *gate.Gate, fleet *rules.Fleet, charts [][]values.Identity, before []old) {
@@ -125,7 +147,7 @@ func (r *Result) judgeChanges(p *packs.Pack, g *gate.Gate, fleet *rules.Fleet, c
 	for i := range found {
 		found[i].Gate, found[i].GateFile = g.Metadata.Name, g.File
 	}
-	r.Findings = append(r.Findings, found...)
+	r.add(found)
 	for _, c := range p.Changes {
 		for _, none := range unknown(g, before) {
 			none.Rule = p.Name + "/" + c.Name

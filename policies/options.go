@@ -44,6 +44,9 @@ func ruleOptions(g *gate.Gate, target func(cluster int) string) (rules.Options, 
 			return o, fmt.Errorf("read spec.skew of %s: %w", g.File, err)
 		}
 	}
+	if o.Forbidden, err = forbidden(g); err != nil {
+		return o, fmt.Errorf("read spec.forbidden of %s: %w", g.File, err)
+	}
 	for _, k := range g.Spec.ListKeys {
 		if o.ListKeys, err = appendListKey(o.ListKeys, k.Path, k.Key); err != nil {
 			return o, fmt.Errorf("read spec.listKeys of %s: %w", g.File, err)
@@ -94,6 +97,31 @@ func addPacks(o *rules.Options, g *gate.Gate) error {
 		}
 	}
 	return nil
+}
+
+func forbidden(g *gate.Gate) (list []rules.ForbiddenRule, err error) {
+	for _, f := range g.Spec.Forbidden {
+		r := rules.ForbiddenRule{What: f.What}
+		for _, p := range f.Paths {
+			if r.Paths, err = appendGlob(r.Paths, p); err != nil {
+				return nil, err
+			}
+		}
+		for _, p := range f.Except {
+			if r.Except, err = appendGlob(r.Except, p); err != nil {
+				return nil, err
+			}
+		}
+		// What is known of Secrets and sources stands under their names and is
+		// none itself.
+		for _, p := range []string{secretsKey, sourceKey} {
+			if r.Except, err = appendGlob(r.Except, p); err != nil {
+				return nil, err
+			}
+		}
+		list = append(list, r)
+	}
+	return list, nil
 }
 
 func appendGlob(list []keypath.Glob, text string) ([]keypath.Glob, error) {

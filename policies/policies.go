@@ -47,25 +47,33 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// readAll takes every cluster into the fleet.
-func readAll(ctx context.Context, g *gate.Gate, src *source, fleet *rules.Fleet, workers int) error {
+// readAll takes every cluster into the fleet, and looks at it by itself.
+func readAll(ctx context.Context, g *gate.Gate, in *inspection, fleet *rules.Fleet, workers int) error {
 	failed := make([]error, len(g.Spec.Clusters))
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(workers, len(g.Spec.Clusters)) {
-		w := fleet.Worker()
+		w, inspector := fleet.Worker(), in.worker()
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(g.Spec.Clusters) {
 					return
 				}
-				merged, err := src.compared(i)
+				m, err := in.src.merge(i)
 				if err != nil {
 					failed[i] = err
 					continue
 				}
-				w.Add(i, merged)
+				with, _, err := in.src.beside(i, m.values)
+				if err == nil {
+					err = in.look(i, m, with, inspector)
+				}
+				if err != nil {
+					failed[i] = err
+					continue
+				}
+				w.Add(i, with)
 			}
 		})
 	}

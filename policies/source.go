@@ -156,17 +156,6 @@ func (s *source) target(cluster int) string {
 	return s.gate.File
 }
 
-// compared are the values of a cluster as rules see them: with what is compared
-// beside them.
-func (s *source) compared(i int) (*values.Node, error) {
-	m, err := s.merge(i)
-	if err != nil {
-		return nil, err
-	}
-	n, _, err := s.beside(i, m.values)
-	return n, err
-}
-
 // merged is what a cluster's values come to.
 type merged struct {
 	values *values.Node   // with the chart's defaults

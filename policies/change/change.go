@@ -33,26 +33,21 @@ func Judge(p *packs.Pack, clusters []Cluster) ([]finding.Finding, []finding.Skip
 	var skipped []finding.Skipped
 	told := map[string]bool{} // cluster and part whose version cannot be read
 	for _, c := range p.Changes {
-		g := gathering{rule: p.Name + "/" + c.Name, fix: c.Message}
+		var g finding.Gathering
 		for _, cl := range clusters {
 			j := judge{pack: p, cluster: cl, told: told}
-			for _, v := range j.ask(c) {
-				g.add(cl.Name, v)
+			for _, s := range j.ask(c) {
+				s.Rule = p.Name + "/" + c.Name
+				if s.Fix == "" {
+					s.Fix = words(c.Message)
+				}
+				g.Add(cl.Name, s)
 			}
 		}
-		found = append(found, g.findings()...)
-		skipped = append(skipped, g.skips()...)
+		found = append(found, g.Findings()...)
+		skipped = append(skipped, g.Skipped()...)
 	}
 	return found, skipped
-}
-
-// verdict is what a change has to say of one cluster: a problem, or why it was
-// not asked.
-type verdict struct {
-	problem, skip string
-	fix           string // in place of the change's message
-	path, value   string
-	at            finding.Position
 }
 
 // judge asks about one cluster.
@@ -62,14 +57,14 @@ type judge struct {
 	told    map[string]bool
 }
 
-func (j judge) ask(c packs.Change) []verdict {
+func (j judge) ask(c packs.Change) []finding.Said {
 	switch c.Kind() {
 	case "noDowngrade":
 		return j.versions(c.NoDowngrade, j.noDowngrade)
 	case "steps":
-		return j.versions(c.Steps.Part, func(m move) []verdict { return j.steps(c.Steps, m) })
+		return j.versions(c.Steps.Part, func(m move) []finding.Said { return j.steps(c.Steps, m) })
 	case "badPairs":
-		return j.versions(c.BadPairs.Part, func(m move) []verdict { return j.badPairs(c.BadPairs, m) })
+		return j.versions(c.BadPairs.Part, func(m move) []finding.Said { return j.badPairs(c.BadPairs, m) })
 	case "sameImage":
 		return j.sameImage(j.move(c.SameImage))
 	case "separate":
@@ -175,10 +170,10 @@ func (s *spot) show() string {
 	return s.text
 }
 
-func (s *spot) verdict(format string, args ...any) []verdict {
-	return []verdict{{problem: fmt.Sprintf(format, args...), path: s.path, value: fmt.Sprintf("%.60q", s.text), at: s.at}}
+func (s *spot) problem(format string, args ...any) []finding.Said {
+	return []finding.Said{{Problem: fmt.Sprintf(format, args...), Path: s.path, Value: fmt.Sprintf("%.60q", s.text), At: s.at}}
 }
 
-func skip(format string, args ...any) []verdict {
-	return []verdict{{skip: fmt.Sprintf(format, args...)}}
+func skip(format string, args ...any) []finding.Said {
+	return []finding.Said{{Skip: fmt.Sprintf(format, args...)}}
 }

@@ -13,7 +13,7 @@ import (
 
 // versions asks about a part whose version has changed and can be read on both
 // sides. That it cannot be read is told once.
-func (j judge) versions(part string, ask func(move) []verdict) []verdict {
+func (j judge) versions(part string, ask func(move) []finding.Said) []finding.Said {
 	m := j.move(part)
 	switch {
 	case m.old == nil && m.new == nil:
@@ -34,21 +34,21 @@ func (j judge) versions(part string, ask func(move) []verdict) []verdict {
 	if m.new != nil {
 		at = m.new
 	}
-	found := at.verdict("expected a version of %s that can be compared, found %s before and %s now", m.part.Description, m.old.show(), m.new.show())
-	found[0].fix = `write the version, "1.2.3" or with the digest behind it, "1.2.3@sha256:…"`
+	found := at.problem("expected a version of %s that can be compared, found %s before and %s now", m.part.Description, m.old.show(), m.new.show())
+	found[0].Fix = `write the version, "1.2.3" or with the digest behind it, "1.2.3@sha256:…"`
 	return found
 }
 
-func (j judge) noDowngrade(m move) []verdict {
+func (j judge) noDowngrade(m move) []finding.Said {
 	if m.new.version.Compare(m.old.version) >= 0 {
 		return nil
 	}
-	return m.new.verdict("expected %s or later of %s, which ran before, found %s", m.old.show(), m.part.Description, m.new.show())
+	return m.new.problem("expected %s or later of %s, which ran before, found %s", m.old.show(), m.part.Description, m.new.show())
 }
 
 // steps finds the line after the old version's own; the new one may not be
 // beyond it.
-func (j judge) steps(s *packs.Steps, m move) []verdict {
+func (j judge) steps(s *packs.Steps, m move) []finding.Said {
 	from, to := lineOf(m.old.version), lineOf(m.new.version)
 	if to.Compare(from) <= 0 {
 		return nil
@@ -61,8 +61,8 @@ func (j judge) steps(s *packs.Steps, m move) []verdict {
 		if to.Compare(line) <= 0 {
 			return nil
 		}
-		found := m.new.verdict("expected %s to go from %s to %s at most, found %s", m.part.Description, m.old.show(), text, m.new.show())
-		found[0].fix = fmt.Sprintf("go to the newest %s first, and on from there in a change of its own", text)
+		found := m.new.problem("expected %s to go from %s to %s at most, found %s", m.part.Description, m.old.show(), text, m.new.show())
+		found[0].Fix = fmt.Sprintf("go to the newest %s first, and on from there in a change of its own", text)
 		return found
 	}
 	return skip("of steps beyond %s the pack knows nothing", s.Lines[len(s.Lines)-1])
@@ -74,15 +74,15 @@ func lineOf(v version.Version) version.Version {
 	return line
 }
 
-func (j judge) badPairs(b *packs.BadPairs, m move) (found []verdict) {
+func (j judge) badPairs(b *packs.BadPairs, m move) (found []finding.Said) {
 	for _, p := range b.Pairs {
 		from, errFrom := version.ParseRange(p.From)
 		to, errTo := version.ParseRange(p.To)
 		if errFrom != nil || errTo != nil || !from.Has(m.old.version) || !to.Has(m.new.version) {
 			continue // ranges were checked when the pack was read
 		}
-		v := m.new.verdict("expected no upgrade of %s that is known to fail, found %s to %s: %s", m.part.Description, m.old.show(), m.new.show(), words(p.Reason))
-		v[0].fix = words(p.Instead)
+		v := m.new.problem("expected no upgrade of %s that is known to fail, found %s to %s: %s", m.part.Description, m.old.show(), m.new.show(), words(p.Reason))
+		v[0].Fix = words(p.Instead)
 		found = append(found, v...)
 	}
 	return found
@@ -90,17 +90,17 @@ func (j judge) badPairs(b *packs.BadPairs, m move) (found []verdict) {
 
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func (j judge) sameImage(m move) []verdict {
+func (j judge) sameImage(m move) []finding.Said {
 	switch {
 	case m.old == nil || m.new == nil || m.old.image == "" || m.new.image == "":
 		return skip("the image of %s is not in the values before and now", m.part.Description)
 	case baseName(m.old.image) == baseName(m.new.image):
 		return nil
 	}
-	return m.new.verdict("expected the image %s of %s, which ran before, found %s", baseName(m.old.image), m.part.Description, baseName(m.new.image))
+	return m.new.problem("expected the image %s of %s, which ran before, found %s", baseName(m.old.image), m.part.Description, baseName(m.new.image))
 }
 
-func (j judge) separate(parts []string) []verdict {
+func (j judge) separate(parts []string) []finding.Said {
 	var changed []string
 	var last *spot
 	for _, name := range parts {
@@ -112,12 +112,12 @@ func (j judge) separate(parts []string) []verdict {
 	if len(changed) < 2 {
 		return nil
 	}
-	return last.verdict("expected one of them to change at once, found %s", strings.Join(changed, " and "))
+	return last.problem("expected one of them to change at once, found %s", strings.Join(changed, " and "))
 }
 
 // chartFits asks about the charts whose appVersion is the part's version: an
 // appVersion changes with the chart's version, and the values follow it.
-func (j judge) chartFits(m move) []verdict {
+func (j judge) chartFits(m move) []finding.Said {
 	if m.new == nil || !m.new.place.AppVersion {
 		return skip("the version of %s is not tied to a chart here", m.part.Description)
 	}
@@ -129,14 +129,14 @@ func (j judge) chartFits(m move) []verdict {
 	case was.AppVersion == is.AppVersion:
 		return nil
 	case was.Version == is.Version:
-		return []verdict{{
-			problem: fmt.Sprintf("expected the appVersion %s of chart %s %s, found %s: a chart's version names one appVersion", was.AppVersion, is.Name, is.Version, is.AppVersion),
-			value:   fmt.Sprintf("%.60q", is.AppVersion), at: finding.Position{File: is.File}, fix: "take the chart as it was released, with the version that belongs to it",
+		return []finding.Said{{
+			Problem: fmt.Sprintf("expected the appVersion %s of chart %s %s, found %s: a chart's version names one appVersion", was.AppVersion, is.Name, is.Version, is.AppVersion),
+			Value:   fmt.Sprintf("%.60q", is.AppVersion), At: finding.Position{File: is.File}, Fix: "take the chart as it was released, with the version that belongs to it",
 		}}
 	case m.changed() || sameRelease(m.new, is.AppVersion):
 		return nil
 	}
-	return m.new.verdict("expected %s at %s, for which chart %s %s is made, found that the values keep %s",
+	return m.new.problem("expected %s at %s, for which chart %s %s is made, found that the values keep %s",
 		m.part.Description, is.AppVersion, is.Name, is.Version, m.new.show())
 }
 

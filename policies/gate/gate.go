@@ -79,6 +79,10 @@ type Spec struct {
 	// Skew are the key paths at which clusters may hold different versions for
 	// as long as an upgrade goes from one to the next.
 	Skew []Skew `json:"skew,omitempty"`
+	// Forbidden is what must not stand in the values.
+	Forbidden []Forbidden `json:"forbidden,omitempty"`
+	// Matches are JSON Schemas that the values must meet.
+	Matches []Match `json:"matches,omitempty"`
 	// Rules are the Gate's own statements about the values, in CEL.
 	Rules []Rule `json:"rules,omitempty"`
 	// Waivers let single findings be until a day.

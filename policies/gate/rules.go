@@ -50,6 +50,35 @@ type Skew struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Forbidden says what must not stand in the values of any cluster.
+type Forbidden struct {
+	// What is forbidden: "secrets", credentials in plain text, by the form of
+	// well-known tokens and by keys that name a secret; "latest", images whose
+	// tag is latest or missing; "unpinned", images without a digest.
+	What string `json:"what" jsonschema:"required,enum=secrets,enum=latest,enum=unpinned"`
+	// Paths are globs of the key paths at which, and below which, it is
+	// forbidden. Default: everywhere.
+	Paths []string `json:"paths,omitempty"`
+	// Except are globs of the key paths at which, and below which, it may stand.
+	Except []string `json:"except,omitempty"`
+	// Reason is for the person who asks why.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Match holds the values of every cluster against a JSON Schema.
+type Match struct {
+	// Schema is the file of the schema, relative to the Gate file, or "chart" for
+	// the values.schema.json of the chart and its subcharts. That of a chart which
+	// the Gate renders is held without being listed, as Helm does.
+	Schema string `json:"schema" jsonschema:"required"`
+	// Path is the key path whose value must meet it, of plain names. Default: the
+	// values as a whole.
+	Path string `json:"path,omitempty"`
+}
+
+// SchemaOfChart is the word for the chart's own schema in a Match.
+const SchemaOfChart = "chart"
+
 // ListKey names the field that tells the items of a list apart.
 type ListKey struct {
 	// Path is the key path of the list, a glob.

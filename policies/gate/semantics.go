@@ -7,14 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/syncgate/syncgate/policies/expr"
-	"github.com/syncgate/syncgate/policies/finding"
-	"github.com/syncgate/syncgate/policies/keypath"
-	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
-	"github.com/syncgate/syncgate/policies/version"
 )
 
 // dnsLabel is RFC 1123's label, which names of Kubernetes objects are made of.
@@ -35,6 +30,7 @@ func (d *decoder) semantics(g *Gate) {
 	d.beside(g)
 	d.paths(g)
 	d.rules(g)
+	d.inspections(g)
 	d.waivers(g)
 	d.phase("spec.preSync", g.Spec.PreSync)
 	d.phase("spec.postSync", g.Spec.PostSync)
@@ -151,62 +147,6 @@ func (d *decoder) clustersFrom(g *Gate) {
 			d.expect(at, c.Name != "", "expected a name, found an empty string", "name the cluster")
 			d.unique(seen, at, c.Name)
 		}
-	}
-}
-
-func (d *decoder) paths(g *Gate) {
-	check := func(field, path string) {
-		_, err := keypath.Parse(path)
-		d.expectNoError(field, err, `write a key path such as "ingress.host", "resources.**" or "env[name=X].value"`)
-	}
-	for i, p := range g.Spec.PerCluster {
-		check(fmt.Sprintf("spec.perCluster[%d].path", i), p.Path)
-	}
-	for i, k := range g.Spec.ListKeys {
-		check(fmt.Sprintf("spec.listKeys[%d].path", i), k.Path)
-		d.expect(fmt.Sprintf("spec.listKeys[%d].key", i), k.Key != "", "expected the name of a field, found an empty string", "name the field that tells the items apart")
-	}
-	for i, p := range g.Spec.Required {
-		field := fmt.Sprintf("spec.required[%d]", i)
-		check(field, p)
-	}
-	for i, u := range g.Spec.Unique {
-		check(fmt.Sprintf("spec.unique[%d].path", i), u.Path)
-	}
-	for i, s := range g.Spec.Skew {
-		field := fmt.Sprintf("spec.skew[%d]", i)
-		check(field+".path", s.Path)
-		d.enums(field, reflect.ValueOf(s))
-		if _, ok := version.Parse(s.Oldest); s.Oldest != "" {
-			d.expect(field+".oldest", ok, fmt.Sprintf("expected a version, found %.60q", s.Oldest), `write a version such as "11.7.0"`)
-		}
-	}
-}
-
-func (d *decoder) rules(g *Gate) {
-	seen := map[string]string{}
-	for i, r := range g.Spec.Rules {
-		field := fmt.Sprintf("spec.rules[%d]", i)
-		d.label(field+".name", r.Name)
-		d.unique(seen, field+".name", r.Name)
-		env, err := d.environment(packs.RuleVariables()...)
-		if err == nil {
-			g.Spec.Rules[i].Program, err = env.Compile(r.Expr)
-		}
-		d.expectNoError(field+".expr", err, "correct the CEL expression; its variables are "+strings.Join(packs.RuleVariables(), ", "))
-	}
-}
-
-func (d *decoder) waivers(g *Gate) {
-	for i := range g.Spec.Waivers {
-		w := &g.Spec.Waivers[i]
-		field := fmt.Sprintf("spec.waivers[%d]", i)
-		n := d.at(field)
-		w.Position = finding.Position{File: d.file, Line: n.Line, Column: n.Column}
-		d.expect(field+".rule", w.Rule != "", "expected the identity of a rule, found an empty string", "write the rule that the finding names")
-		d.expect(field+".reason", strings.TrimSpace(w.Reason) != "", "expected a reason, found an empty string", "say why the finding may be")
-		_, err := time.Parse(day, w.Until)
-		d.expect(field+".until", err == nil, fmt.Sprintf("expected a day, found %.40q", w.Until), `write the last day on which it holds, "2026-12-31"`)
 	}
 }
 

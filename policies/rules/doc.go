@@ -29,6 +29,7 @@ const (
 	Unique    = "unique"
 	Skew      = "skew"
 	Waivers   = "waivers"
+	Matches   = "matches"
 )
 
 // The bounds of an answer. What is over them is counted, not shown.
@@ -56,6 +57,8 @@ type Options struct {
 	// differ without being in PerCluster.
 	Unique []keypath.Glob
 	Skew   []SkewRule
+	// Forbidden is what an Inspector looks for.
+	Forbidden []ForbiddenRule
 	// ListKeys tell items of lists apart; the first that matches counts.
 	ListKeys []ListKey
 	// Rules are statements in CEL, and About what they know of the Gate. With

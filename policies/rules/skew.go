@@ -61,7 +61,7 @@ func (c *comparer) judgeSkew(s SkewRule, path uint32, groups []group) {
 	all := make([]held, len(groups))
 	for i, g := range groups {
 		all[i].shown = c.show(path, g)
-		all[i].version, all[i].known = version.Parse(c.plainText(g.value))
+		all[i].version, all[i].known = version.Parse(c.scalarOf(g.value))
 	}
 	slices.SortFunc(all, func(a, b held) int {
 		if a.known && b.known {
@@ -127,8 +127,8 @@ func (s SkewRule) problems(all []held) []string {
 	return out
 }
 
-// plainText is a scalar as a template would write it; "" for a secret one.
-func (c *comparer) plainText(value uint32) string {
+// scalarOf is a scalar as a template would write it; "" for a secret one.
+func (c *comparer) scalarOf(value uint32) string {
 	d := c.datums[value]
 	if d.hidden {
 		return ""

@@ -32,6 +32,7 @@ type Chart struct {
 	values *Node
 	deps   []*Chart
 	file   string // Chart.yaml, for errors
+	schema []byte // values.schema.json, nil without one
 }
 
 // Name is the chart's name.
@@ -52,22 +53,6 @@ func (c *Chart) Files() []string {
 		files = append(files, d.Files()...)
 	}
 	return files
-}
-
-// Identity is what a chart says of itself.
-type Identity struct {
-	Name, Version, AppVersion string
-	// File is its Chart.yaml.
-	File string
-}
-
-// Identities are those of the chart and, after it, of all its subcharts.
-func (c *Chart) Identities() []Identity {
-	all := []Identity{{c.md.Name, c.md.Version, c.md.AppVersion, c.file}}
-	for _, d := range c.deps {
-		all = append(all, d.Identities()...)
-	}
-	return all
 }
 
 // LoadChart reads the chart in folder dir: Chart.yaml, values.yaml and the
@@ -256,10 +241,11 @@ func packed(display string, files []*loader.BufferedFile, depth int, limits Limi
 type chartFiles struct {
 	dir                        string
 	meta, requirements, values []byte
+	schema                     []byte
 }
 
 func (f *chartFiles) parts() map[string]*[]byte {
-	return map[string]*[]byte{"Chart.yaml": &f.meta, "requirements.yaml": &f.requirements, "values.yaml": &f.values}
+	return map[string]*[]byte{"Chart.yaml": &f.meta, "requirements.yaml": &f.requirements, "values.yaml": &f.values, schemaFile: &f.schema}
 }
 
 // chart makes a Chart without its subcharts.
@@ -283,7 +269,7 @@ func (f *chartFiles) chart(limits Limits) (*Chart, error) {
 	if err := md.Validate(); err != nil {
 		return nil, chartError(file, err.Error(), "correct Chart.yaml")
 	}
-	c := &Chart{md: md, file: file, values: emptyMap(path.Join(f.dir, "values.yaml"))}
+	c := &Chart{md: md, file: file, schema: f.schema, values: emptyMap(path.Join(f.dir, "values.yaml"))}
 	if f.values == nil {
 		return c, nil
 	}

@@ -1,0 +1,169 @@
+package rules
+
+import (
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/secrets"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// What may be forbidden.
+const (
+	ForbiddenSecrets  = "secrets"
+	ForbiddenLatest   = "latest"
+	ForbiddenUnpinned = "unpinned"
+)
+
+// Forbidden is the first word of the identities of rules over what must not be
+// in the values: "forbidden/secrets".
+const Forbidden = "forbidden"
+
+// ForbiddenRule says what must not stand where.
+type ForbiddenRule struct {
+	What string
+	// Paths are where it must not stand, none for everywhere; Except are paths
+	// at which, and below which, it may.
+	Paths, Except []keypath.Glob
+}
+
+// covers reports whether the rule speaks of a path.
+func (r ForbiddenRule) covers(path []string) bool {
+	below := func(globs []keypath.Glob) bool {
+		for _, g := range globs {
+			if g.MatchBelow(path) {
+				return true
+			}
+		}
+		return false
+	}
+	return (len(r.Paths) == 0 || below(r.Paths)) && !below(r.Except)
+}
+
+// Inspector looks for what is forbidden in the values of one cluster after the
+// other. It belongs to one goroutine.
+type Inspector struct {
+	rules    []ForbiddenRule
+	listKeys []ListKey
+	detector *secrets.Detector
+	known    map[string]string // texts and which secret they are
+	out      []finding.Said
+}
+
+// NewInspector makes an Inspector.
+func NewInspector(list []ForbiddenRule, listKeys []ListKey) *Inspector {
+	return &Inspector{rules: list, listKeys: listKeys, detector: secrets.NewDetector(), known: map[string]string{}}
+}
+
+// Look says what of the merged values of a cluster is forbidden.
+func (x *Inspector) Look(root *values.Node) []finding.Said {
+	x.out = nil
+	x.walk(root, nil, false)
+	return x.out
+}
+
+func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
+	switch n.Kind {
+	case values.Map:
+		x.images(n, path)
+		named := secretValue(n)
+		for _, f := range n.Fields {
+			hidden := hide
+			switch secrecyOf(f.Key) {
+			case secret:
+				hidden = f.Key != "key" || !plainKey(n)
+			case plain:
+				hidden = false
+			case unsaid:
+			}
+			x.walk(f.Value, below(path, keypath.Field(f.Key)), hidden || named && f.Key == "value")
+		}
+	case values.List:
+		key, keyed := x.listKey(path)
+		for i, item := range n.Items {
+			segment := keypath.Index(i)
+			if name, ok := keyOf(item, key); keyed && ok {
+				segment = keypath.Item(key, name)
+			}
+			x.walk(item, below(path, segment), hide)
+		}
+	default:
+		x.secret(n, path, hide)
+	}
+}
+
+func below(path []string, segment string) []string {
+	return append(path[:len(path):len(path)], segment)
+}
+
+func (x *Inspector) listKey(path []string) (string, bool) {
+	for _, k := range x.listKeys {
+		if k.Path.Match(path) {
+			return k.Key, true
+		}
+	}
+	return "", false
+}
+
+// say adds a problem when a rule of that kind covers the path.
+func (x *Inspector) say(what string, path []string, n *values.Node, said finding.Said) {
+	for _, r := range x.rules {
+		if r.What == what && r.covers(path) {
+			said.Rule, said.Path, said.At = Forbidden+"/"+what, keypath.Format(path), n.Position()
+			x.out = append(x.out, said)
+			return
+		}
+	}
+}
+
+// secret looks whether a scalar is a secret in plain text: by what it is, or by
+// the key it stands under.
+func (x *Inspector) secret(n *values.Node, path []string, hide bool) {
+	if n.Kind == values.Bool || isEmpty(n) || n.Kind == values.String && pointsElsewhere(n.Text) {
+		return
+	}
+	what := ""
+	if n.Kind == values.String {
+		what = x.kindOf(n.Text)
+	}
+	if what == "" && hide {
+		what = "a value under a key that names a secret"
+	}
+	if what == "" {
+		return
+	}
+	x.say(ForbiddenSecrets, path, n, finding.Said{
+		Problem: "expected no secret in plain text, found " + what, Value: redacted,
+		Fix: "put it into a Secret that is sealed, encrypted or made by an operator, name that in its place, and have the value changed where it is used: " +
+			"it stays in Git's history",
+	})
+}
+
+// kindOf says which secret a text is, "" when it is none. Clusters mostly hold
+// the same texts.
+func (x *Inspector) kindOf(text string) string {
+	const most = 1 << 16
+	if kind, ok := x.known[text]; ok {
+		return kind
+	}
+	kind := x.detector.Detect(text)
+	if kind == "" && isCredential(text) {
+		kind = "a text of the form of a credential"
+	}
+	if len(x.known) < most {
+		x.known[strings.Clone(text)] = kind
+	}
+	return kind
+}
+
+// pointsElsewhere reports a text that says where a secret is, or is one that was
+// encrypted.
+func pointsElsewhere(text string) bool {
+	for _, start := range []string{"${", "$(", "{{", "ENC[", "vault:", "ref+", "op://", "secretref:", "arn:aws:secretsmanager:"} {
+		if strings.HasPrefix(text, start) {
+			return true
+		}
+	}
+	return false
+}
