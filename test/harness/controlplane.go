@@ -31,8 +31,8 @@ const (
 )
 
 // ControlPlane is etcd and a kube-apiserver, with RBAC, the default admission
-// plugins and ServiceAccount tokens. No controllers run: what they would do,
-// a test does itself.
+// plugins and ServiceAccount tokens. No controllers run until StartControllers:
+// what they would do, a test does itself.
 type ControlPlane struct {
 	// Name is what it was started as.
 	Name string
@@ -46,9 +46,12 @@ type ControlPlane struct {
 	Mapper  *restmapper.DeferredDiscoveryRESTMapper
 	// Etcd and APIServer are the processes.
 	Etcd, APIServer *Process
+	// ControllerManager and Scheduler run after StartControllers.
+	ControllerManager, Scheduler *Process
 
 	stage *Stage
 	args  []string // of the API server, more of them
+	creds *credentials
 }
 
 // StartControlPlane starts a control plane and returns once the API server
@@ -75,7 +78,7 @@ func StartControlPlane(ctx context.Context, opts Options) (*ControlPlane, error)
 	return cp, nil
 }
 
-// Stop stops both processes. It may be called again.
+// Stop stops its processes. It may be called again.
 func (cp *ControlPlane) Stop() error { return cp.stage.Stop() }
 
 // Dir is the folder with the data and the logs.
@@ -94,6 +97,7 @@ func (cp *ControlPlane) start(ctx context.Context, etcd, apiServer string) error
 	if err != nil {
 		return err
 	}
+	cp.creds = creds
 	err = WithPorts(1, func(ports []int) error {
 		cp.Config = creds.config(ports[0])
 		return cp.startAPIServer(ctx, apiServer, endpoint, creds, ports[0])
