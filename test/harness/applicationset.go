@@ -6,12 +6,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
-
-	"github.com/syncgate/syncgate/test/tools"
 )
 
 // ApplicationSetController is Argo CD's controller that makes Applications of
@@ -113,25 +109,8 @@ func InstallArgoSettings(ctx context.Context, cp *ControlPlane, major int, names
 		}
 	}
 	settings := argoSettings
-	for _, name := range []string{"argocd-cm", "argocd-rbac-cm", "argocd-gpg-keys-cm", "argocd-tls-certs-cm", "argocd-ssh-known-hosts-cm"} {
+	for _, name := range []string{"argocd-cm", "argocd-cmd-params-cm", "argocd-rbac-cm", "argocd-gpg-keys-cm", "argocd-tls-certs-cm", "argocd-ssh-known-hosts-cm"} {
 		settings += fmt.Sprintf("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, labels: {app.kubernetes.io/part-of: argocd}}\n", name)
 	}
 	return cp.ApplyYAML(ctx, []byte(settings), ApplyOptions{Namespace: namespace})
-}
-
-// argoModule is the folder of Argo CD's module.
-func argoModule(ctx context.Context, major int) (string, error) {
-	root, err := tools.Root()
-	if err != nil {
-		return "", err
-	}
-	module := fmt.Sprintf("github.com/argoproj/argo-cd/v%d", major)
-	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
-	cmd.Dir = filepath.Join(root, "test", "tools", fmt.Sprintf("argocd%d", major))
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("find module %s: %w", module, err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }

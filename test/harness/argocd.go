@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -27,6 +29,8 @@ type RepoServer struct {
 
 	cache *miniredis.Miniredis
 	stage *Stage
+	once  sync.Once
+	done  chan struct{}
 }
 
 // StartRepoServer starts the repo-server of Argo CD 2 or 3.
@@ -45,7 +49,8 @@ func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer,
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start cache: %w", err), stage.Stop())
 	}
-	r := &RepoServer{stage: stage, cache: cache, Plugins: stage.Path("plugins")}
+	r := &RepoServer{stage: stage, cache: cache, Plugins: stage.Path("plugins"), done: make(chan struct{})}
+	go r.passTime()
 	err = WithPorts(2, func(ports []int) error { return r.start(ctx, major, path, ports) })
 	if err != nil {
 		return nil, errors.Join(err, r.Stop())
@@ -56,12 +61,27 @@ func StartRepoServer(ctx context.Context, major int, opts Options) (*RepoServer,
 // Stop stops it. It may be called again.
 func (r *RepoServer) Stop() error {
 	err := r.stage.Stop()
+	r.once.Do(func() { close(r.done) })
 	r.cache.Close()
 	return err
 }
 
+// passTime lets what the cache holds grow old: it has no clock of its own.
+func (r *RepoServer) passTime() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.done:
+			return
+		case <-tick.C:
+			r.cache.FastForward(time.Second)
+		}
+	}
+}
+
 func (r *RepoServer) start(ctx context.Context, major int, path string, ports []int) error {
-	env, err := r.environment()
+	env, err := r.environment("argocd-repo-server")
 	if err != nil {
 		return err
 	}
@@ -86,11 +106,11 @@ func (r *RepoServer) start(ctx context.Context, major int, path string, ports []
 	return err
 }
 
-// environment gives every path that Argo CD would look for in its image a
-// folder on the stage.
-func (r *RepoServer) environment() ([]string, error) {
+// environment is what a program of Argo CD is started with. Every path that it
+// would look for in its image is a folder on the stage.
+func (r *RepoServer) environment(program string, more ...string) ([]string, error) {
 	env := append(os.Environ(),
-		"ARGOCD_BINARY_NAME=argocd-repo-server", "ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_GPG_ENABLED=false",
+		"ARGOCD_BINARY_NAME="+program, "ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_GPG_ENABLED=false",
 		// A refusal must be seen each time, not kept for an hour after three.
 		"ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=0",
 		"PATH="+r.stage.Path("bin")+":"+os.Getenv("PATH"),
@@ -101,25 +121,18 @@ func (r *RepoServer) environment() ([]string, error) {
 			return nil, err
 		}
 	}
-	return env, errors.Join(os.MkdirAll(r.Plugins, 0o755), os.MkdirAll(r.stage.Path("tmp"), 0o755))
+	return append(env, more...), errors.Join(os.MkdirAll(r.Plugins, 0o755), os.MkdirAll(r.stage.Path("tmp"), 0o755))
 }
 
 // installVerifier puts the script that Argo CD 3 looks at commits with, part of
 // its module, where it finds it.
 func (r *RepoServer) installVerifier(ctx context.Context) error {
-	root, err := tools.Root()
+	dir, err := argoModule(ctx, 3)
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/argoproj/argo-cd/v3")
-	cmd.Dir = filepath.Join(root, "test", "tools", "argocd3")
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
-	dir, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("find the module of Argo CD 3: %w", err)
-	}
 	const script = "git-verify-wrapper.sh"
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "hack", script))
+	text, err := os.ReadFile(filepath.Join(dir, "hack", script))
 	if err != nil {
 		return err
 	}
@@ -127,6 +140,22 @@ func (r *RepoServer) installVerifier(ctx context.Context) error {
 		return err
 	}
 	return os.WriteFile(r.stage.Path("bin", script), text, 0o755)
+}
+
+// argoModule is the folder of the module that an Argo CD is built from.
+func argoModule(ctx context.Context, major int) (string, error) {
+	root, err := tools.Root()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", fmt.Sprintf("github.com/argoproj/argo-cd/v%d", major))
+	cmd.Dir = filepath.Join(root, "test", "tools", fmt.Sprintf("argocd%d", major))
+	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	dir, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module of Argo CD %d: %w", major, err)
+	}
+	return strings.TrimSpace(string(dir)), nil
 }
 
 // dials is ready once address takes connections.

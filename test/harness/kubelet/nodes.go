@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 )
 
 // renewEvery is how often a lease is renewed, and leaseFor how long it is good.
@@ -22,17 +23,23 @@ const (
 func (k *Kubelet) register(ctx context.Context) error {
 	nodes := k.cp.Kube.CoreV1().Nodes()
 	for _, name := range k.opts.Nodes {
-		node, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+		_, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{
 			Name: name, Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelArchStable: "amd64"},
 		}}, metav1.CreateOptions{})
-		if apierrors.IsAlreadyExists(err) {
-			node, err = nodes.Get(ctx, name, metav1.GetOptions{})
-		}
-		if err != nil {
+		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return fmt.Errorf("register node %s: %w", name, err)
 		}
-		k.ready(node)
-		if _, err := nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{}); err != nil {
+		// Controllers write to a new node as well.
+		err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+			node, err := nodes.Get(ctx, name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			k.ready(node)
+			_, err = nodes.UpdateStatus(ctx, node, metav1.UpdateOptions{})
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("report node %s ready: %w", name, err)
 		}
 		if err := k.renew(ctx, name); err != nil {
