@@ -29,7 +29,8 @@ type stream interface {
 type received struct {
 	request plugin.Request
 	tree    fs.FS
-	// invalid says what is wrong with the Application's parameters.
+	// invalid says what is wrong with the archive, of which there is no tree
+	// then, or with the Application's parameters.
 	invalid error
 }
 
@@ -60,11 +61,12 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	req.Dir = path.Join(req.Root, meta.GetAppRelPath())
 	body := &pieces{in: in, sum: sha256.New()}
 	tree, err := archive.Read(ctx, body, s.opts.Limits)
-	if err != nil {
-		return received{}, err
+	if err == nil {
+		err = body.finish(meta.GetChecksum())
 	}
-	if err := body.finish(meta.GetChecksum()); err != nil {
-		return received{}, err
+	if err != nil {
+		takeRest(ctx, in)
+		return received{request: req, invalid: err}, nil
 	}
 	return received{request: req, tree: plugin.Mount(tree, req.Root), invalid: invalid}, nil
 }

@@ -92,6 +92,9 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 		if err != nil {
 			return err
 		}
+		if err := fits(manifests); err != nil {
+			return err
+		}
 		out = &apiclient.ManifestResponse{Manifests: manifests}
 		return nil
 	})
@@ -101,9 +104,27 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 	return stream.SendAndClose(out)
 }
 
+// maxAnswer is the most bytes of objects in one answer: what one message may
+// hold, less what wraps them.
+const maxAnswer = maxMessage - 4<<20
+
+// fits refuses an answer that the transport would not carry, which would tell
+// less about it.
+func fits(manifests []string) error {
+	size := 0
+	for _, m := range manifests {
+		size += len(m)
+	}
+	if size > maxAnswer {
+		return fmt.Errorf("answer: limit answerBytes=%d hit: the objects have %d bytes as JSON; split what is rendered into several Applications", maxAnswer, size)
+	}
+	return nil
+}
+
 // MatchRepository says whether the Application's folder has a Gate. Parameters
-// that are wrong are no reason to say no: Argo CD would then say that there is
-// no such plugin, and not what is wrong.
+// that are wrong are no reason to say no, and neither is an archive that cannot
+// be taken when the Application has parameters of this plugin: Argo CD would
+// then say that there is no such plugin, and not what is wrong.
 func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService_MatchRepositoryServer) error {
 	found := false
 	if s.opts.NoDiscovery {
@@ -111,6 +132,13 @@ func (s *Service) MatchRepository(stream apiclient.ConfigManagementPluginService
 		return stream.SendAndClose(&apiclient.RepositoryResponse{})
 	}
 	err := s.serve("discover", stream, func(_ context.Context, in received) error {
+		if in.tree == nil {
+			found = in.request.Gate != "" || in.request.Cluster != ""
+			if !found {
+				return in.invalid
+			}
+			return nil
+		}
 		var text strings.Builder
 		err := plugin.Discover(in.tree, in.request, &text)
 		found = text.Len() > 0
@@ -164,7 +192,8 @@ func (s *Service) serve(call string, in stream, work func(context.Context, recei
 	got, err := s.receive(ctx, in)
 	if err != nil {
 		takeRest(ctx, in)
-	} else {
+	}
+	if err == nil {
 		app = got.request.App
 		err = work(ctx, got)
 	}

@@ -11,6 +11,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -313,15 +315,94 @@ func TestNewRefusesToServeWithoutHooks(t *testing.T) {
 	}
 }
 
-func TestListenKeepsWhatIsNotItsOwn(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "s.sock")
-	first, err := listen(t.Context(), socket)
-	if err != nil {
-		t.Fatal(err)
+func TestListen(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		there func(t *testing.T, socket string)
+		err   string
+	}{
+		{"nothing", func(*testing.T, string) {}, ""},
+		{"a server that answers", func(t *testing.T, socket string) {
+			first, err := listen(t.Context(), socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = first.Close() })
+		}, "another server answers there; stop it"},
+		{"the socket of a server that was killed", func(t *testing.T, socket string) {
+			first, err := listen(t.Context(), socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first.(*net.UnixListener).SetUnlinkOnClose(false)
+			_ = first.Close()
+		}, ""},
+		{"a file", func(t *testing.T, socket string) {
+			if err := os.WriteFile(socket, []byte("mine"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "expected no file or a socket"},
+		{"a link to a file", func(t *testing.T, socket string) {
+			if err := os.Symlink("/etc/hostname", socket); err != nil {
+				t.Fatal(err)
+			}
+		}, "expected no file or a socket"},
+		{"a folder", func(t *testing.T, socket string) {
+			if err := os.Mkdir(socket, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "expected no file or a socket"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "s.sock")
+			tt.there(t, socket)
+			before, _ := os.Lstat(socket)
+			l, err := listen(t.Context(), socket)
+			if tt.err == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = l.Close()
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("got %v, want %q", err, tt.err)
+			}
+			if after, err := os.Lstat(socket); err != nil || after.Mode() != before.Mode() {
+				t.Errorf("what was there is not any more: %v, %v", after, err)
+			}
+		})
 	}
-	defer func() { _ = first.Close() }()
-	if _, err := listen(t.Context(), socket); err == nil || !strings.Contains(err.Error(), "another server answers") {
-		t.Errorf("want a refusal, got %v", err)
+}
+
+// TestRefusedArchiveAndDiscovery holds that an Application which is plainly
+// meant for this plugin is claimed with an archive that cannot be taken, so that
+// the reason is told, and any other is not.
+func TestRefusedArchiveAndDiscovery(t *testing.T) {
+	s := serveWith(t, Options{Limits: archive.Limits{Entries: 2}})
+	_, data := shop(t, "shop")
+	for cluster, want := range map[string]bool{"eu": true, "": false} {
+		match, err := s.client.MatchRepository(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := send(match, data, sum(data), environment(cluster)); err != nil {
+			t.Fatal(err)
+		}
+		found, err := match.CloseAndRecv()
+		if found.GetIsSupported() != want || (err == nil) != want {
+			t.Errorf("cluster %q: got %v, %v; want a claim: %t", cluster, found, err, want)
+		}
+	}
+}
+
+func TestAnswerIsBounded(t *testing.T) {
+	large := strings.Repeat("x", maxAnswer/2)
+	if err := fits([]string{large, large}); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if err := fits([]string{large, large, "x"}); err == nil || !strings.Contains(err.Error(), "limit answerBytes=") {
+		t.Errorf("over the limit: got %v", err)
 	}
 }
 
