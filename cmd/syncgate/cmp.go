@@ -92,9 +92,7 @@ func newCmpParameters() *cobra.Command {
 		Short: "Print the parameters an Application may set, as JSON",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runCmp(cmd, &opts, args, func(ctx context.Context, tree fs.FS, req plugin.Request, w io.Writer) error {
-				return plugin.Parameters(ctx, tree, req, w)
-			})
+			return runCmp(cmd, &opts, args, plugin.Parameters)
 		},
 	}
 	opts.addFlags(cmd)

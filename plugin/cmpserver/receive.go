@@ -66,7 +66,7 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	}
 	if err != nil {
 		takeRest(ctx, in)
-		return received{request: req, invalid: err}, nil
+		return received{request: req, invalid: err}, nil //nolint:nilerr // it goes along
 	}
 	return received{request: req, tree: plugin.Mount(tree, req.Root), invalid: invalid}, nil
 }
