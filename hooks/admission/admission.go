@@ -47,6 +47,9 @@ func NewGuard(g gate.Guard, namespace string) (Guard, error) {
 	if err != nil {
 		return Guard{}, fmt.Errorf("read guard of %s: %w", g.Kind, err)
 	}
+	if namespace == "" {
+		return Guard{}, fmt.Errorf("read guard of %s: expected to know the namespace of the guarded objects, found none; set spec.namespace of the Gate", g.Kind)
+	}
 	out := Guard{Kind: gv.WithKind(g.Kind), Namespace: namespace, Name: g.Name}
 	for _, f := range g.Fields {
 		segments, err := f.Segments()

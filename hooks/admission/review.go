@@ -34,18 +34,21 @@ func (x *Index) Review(cluster string, r *Request) Decision {
 	if err != nil {
 		return x.refuse(cluster, r, fmt.Sprintf("the object could not be read (%v), and what cannot be read is refused", err))
 	}
-	if doubt != "" && (!old.Exists() || !sameWanted(now, old)) {
-		return x.refuse(cluster, r, doubt)
-	}
 	var out Decision
 	for _, g := range guards {
 		d := x.judge(g, cluster, r, pair{now, old})
-		if !d.Allowed {
+		switch {
+		case !d.Allowed && doubt != "":
+			return x.refuse(cluster, r, doubt)
+		case !d.Allowed:
 			return d
-		}
-		if d.Warning != "" {
+		case d.Warning != "":
 			out.Warning = d.Warning
 		}
+	}
+	// A person's decision is not held up by what is not known of other Gates.
+	if doubt != "" && out.Warning == "" && (!old.Exists() || !sameWanted(now, old)) {
+		return x.refuse(cluster, r, doubt)
 	}
 	out.Allowed = true
 	return out

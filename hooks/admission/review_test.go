@@ -127,6 +127,11 @@ func TestReview(t *testing.T) {
 			x.Set(admission.Key{Repository: "fleet", Gate: "chat2", Cluster: "eu"}, admission.State{Trouble: "read gate chat2: Git is away", Proved: []admission.Guard{guard(t, "chat", "")}, Covers: fresh.Covers})
 			x.Loaded()
 		}, raise, []string{"not every guard of the cluster is known", "Git is away"}, ""},
+		{"an override beside a gate that cannot be read", func(x index) {
+			x.Set(chat, admission.State{Proved: []admission.Guard{guard(t, "chat", "")}, Covers: []admission.Cover{cover("11.7.4", hooks.Overridden, noon.Add(time.Hour))}})
+			x.Set(admission.Key{Repository: "fleet", Gate: "chat2", Cluster: "eu"}, admission.State{Trouble: "Git is away"})
+			x.Loaded()
+		}, raise, nil, "override"},
 		{"another cluster's run", func(x index) {
 			x.Set(admission.Key{Repository: "fleet", Gate: "chat", Cluster: "us"}, fresh)
 			x.Set(chat, admission.State{Proved: []admission.Guard{guard(t, "chat", "")}})
@@ -192,6 +197,12 @@ func TestRequiredGuards(t *testing.T) {
 	x.Set(chat, admission.State{Covers: []admission.Cover{cover("11.7.4", hooks.Passed, noon.Add(time.Second))}})
 	check(t, x.Review("eu", raise), nil, "")
 	check(t, x.Review("eu", update(`{"version":"11.7.3"}`, `{"version":"11.7.5"}`)), []string{`"11.7.5"`}, "")
+}
+
+func TestGuardNeedsANamespace(t *testing.T) {
+	if _, err := admission.NewGuard(spec(""), ""); err == nil || !strings.Contains(err.Error(), "set spec.namespace") {
+		t.Errorf("found %v", err)
+	}
 }
 
 func TestPaths(t *testing.T) {

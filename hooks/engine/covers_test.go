@@ -193,7 +193,7 @@ func TestRequiredGuardStays(t *testing.T) {
 }
 
 func TestRequiredGuardOfNoRepository(t *testing.T) {
-	_, err := engine.New(engine.Options{Log: slog.New(slog.DiscardHandler), Admission: true, Minimums: engine.Minimums{Guards: []engine.RequiredGuard{{Repository: "nope", Guard: gate.Guard{APIVersion: "v1", Kind: "Pod"}}}}})
+	_, err := engine.New(engine.Options{Log: slog.New(slog.DiscardHandler), Admission: true, Minimums: engine.Minimums{Guards: []engine.RequiredGuard{{Repository: "nope", Namespace: "chat", Guard: gate.Guard{APIVersion: "v1", Kind: "Pod"}}}}})
 	if err == nil || !strings.Contains(err.Error(), `no repository named "nope"`) {
 		t.Errorf("found %v", err)
 	}

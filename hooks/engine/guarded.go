@@ -129,6 +129,9 @@ func (e *Engine) fillable(ctx context.Context, s *snapshot, k store.Key) error {
 		return err
 	}
 	for i, g := range s.gate.Spec.Guards {
+		if _, err := admission.NewGuard(g, s.gate.Namespace(k.Cluster)); err != nil {
+			return fmt.Errorf("%s: spec.guards[%d]: %w", s.gate.File, i, err)
+		}
 		for j, f := range g.Fields {
 			t, err := e.covers.env.CompileTemplate(f.Value)
 			if err == nil {
