@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +16,6 @@ import (
 	"github.com/syncgate/syncgate/hooks/admission"
 	"github.com/syncgate/syncgate/hooks/engine"
 	"github.com/syncgate/syncgate/hooks/engine/enginetest"
-	"github.com/syncgate/syncgate/hooks/store"
 	"github.com/syncgate/syncgate/policies/gate"
 )
 
@@ -221,22 +219,17 @@ func TestOverrideCovers(t *testing.T) {
 	w, c := guardedWorld(t)
 	w.Checks.Set("one", enginetest.Always(hooks.Wait, "no backup yet"))
 	e, stop := w.Start(t)
-	r := submit(t, e, enginetest.Change(hooks.PreSync, "b", "1"))
-	stop()
-	s, err := store.Open(t.Context(), w.Path)
+	ch := enginetest.Change(hooks.PreSync, "b", "1")
+	_, err := e.Override(t.Context(), hooks.OverrideRequest{Repository: ch.Repository, Gate: ch.Gate, Cluster: ch.Cluster, Revision: ch.Revision,
+		Phase: hooks.PreSync, Reason: "the site is down", For: gate.Duration(time.Hour)}, "jane")
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(s.InTx(context.Background(), func(tx *store.Tx) error {
-		_, err := tx.Finish(t.Context(), r.ID, hooks.Overridden, "the site is down", c.Now())
-		return errors.Join(err, tx.SaveOverride(t.Context(), r.ID, hooks.Override{By: "jane", Reason: "the site is down", Until: c.Now().Add(time.Hour)}))
-	}), s.Close())
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, _ = w.Start(t)
 	may(t, e, "1", "2", "")
 	may(t, e, "1", "3", `overridden, and has spec.tag "2"`)
+	stop()
+	e, _ = w.Start(t)
+	may(t, e, "1", "2", "")
 	c.move(time.Hour)
 	may(t, e, "1", "2", "no passed, fresh run")
 }

@@ -3,6 +3,8 @@ package admission
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/syncgate/syncgate/hooks"
-	"github.com/syncgate/syncgate/hooks/store"
 	"github.com/syncgate/syncgate/test/harness"
 )
 
@@ -67,30 +68,42 @@ func TestGuardedObject(t *testing.T) {
 	w.expect("create", err, "create of Mattermost chat/other", `spec.version is "11.7.3"`)
 
 	// A person's decision lets through what it is about until it ends.
-	w.override(w.commit("11.7.6"), time.Hour)
+	sixth := w.commit("11.7.6")
+	w.patch(w.namespace, `{"spec":{"version":"11.7.6"}}`, `"11.7.5" → "11.7.6"`)
+	w.override(sixth)
 	w.patch(w.namespace, `{"spec":{"version":"11.7.6"}}`)
 
 	w.serverIsDown()
 	w.namespaceGoes()
 }
 
-// override is a decision in the database, as the server would have left it.
-func (w *world) override(revision string, lasts time.Duration) {
+// override has a person who may let the revision through.
+func (w *world) override(revision string) {
 	w.t.Helper()
-	must(w.t, w.proc.Stop())
-	s, err := store.Open(w.t.Context(), w.database)
+	home := w.namespace + "-home"
+	must(w.t, w.cp.ApplyYAML(w.t.Context(), fmt.Appendf(nil, `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: oncall, namespace: %[1]s}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: %[1]s-override}
+rules: [{apiGroups: [syncgate.dev], resources: [gates], resourceNames: [chat], verbs: [override]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: %[1]s-override}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: %[1]s-override}
+subjects: [{kind: ServiceAccount, name: oncall, namespace: %[1]s}]
+`, home), harness.ApplyOptions{}))
+	token, err := w.cp.Token(w.t.Context(), home, "oncall", hooks.TokenAudience, time.Hour)
 	must(w.t, err)
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	r := store.Stored{Repository: "fleet", Run: hooks.Run{ID: "11111111-1111-7111-8111-111111111111", Number: 1, Started: now, Deadline: now,
-		Change: hooks.Change{Repository: w.repo, Gate: "chat", Cluster: "eu", Revision: revision, Phase: hooks.PreSync, Attempt: "override"}}}
-	must(w.t, errors.Join(s.InTx(w.t.Context(), func(tx *store.Tx) error {
-		if err := tx.InsertRun(w.t.Context(), r); err != nil {
-			return err
-		}
-		_, err := tx.Finish(w.t.Context(), r.ID, hooks.Overridden, "the site is down", now)
-		return errors.Join(err, tx.SaveOverride(w.t.Context(), r.ID, hooks.Override{By: "jane", Reason: "the site is down", Until: now.Add(lasts)}))
-	}), s.Close()))
-	must(w.t, w.startServer())
+	must(w.t, os.WriteFile(w.stage.Path("oncall"), []byte(token), 0o600))
+	code, out := w.syncgate("override", "--token-file", w.stage.Path("oncall"), "--revision", revision, "--reason", "the backup store is down")
+	if code != 0 {
+		w.t.Fatalf("override: exit %d\n%s\n%s", code, out, w.log())
+	}
 }
 
 // serverIsDown: nothing guarded changes, and what is no change of what the

@@ -79,16 +79,16 @@ var pathToken = strings.Repeat("t", 40)
 
 // world is one gate server and a namespace that it guards.
 type world struct {
-	t                *testing.T
-	cp               *harness.ControlPlane
-	stage            *harness.Stage
-	namespace        string
-	address          string
-	repo             string
-	ca               string // of the server's certificate, a file
-	config, database string
-	token            string
-	proc             *harness.Process
+	t         *testing.T
+	cp        *harness.ControlPlane
+	stage     *harness.Stage
+	namespace string
+	address   string
+	repo      string
+	ca        string // of the server's certificate, a file
+	config    string
+	token     string
+	proc      *harness.Process
 }
 
 // newWorld starts a server whose Gate guards the Mattermosts of a namespace.
@@ -100,7 +100,7 @@ func newWorld(t *testing.T, cp *harness.ControlPlane, name, access string) *worl
 	must(t, err)
 	t.Cleanup(func() { must(t, stage.Stop()) })
 	w := &world{t: t, cp: cp, stage: stage, namespace: name, repo: stage.Path("git", "fleet.git"),
-		config: stage.Path("config.yaml"), database: stage.Path("gate.db"), token: stage.Path("token")}
+		config: stage.Path("config.yaml"), token: stage.Path("token")}
 	crd, err := os.ReadFile(filepath.FromSlash("../demo/story/mattermost-crd.yaml"))
 	must(t, err)
 	must(t, cp.ApplyYAML(t.Context(), crd, harness.ApplyOptions{}))
@@ -260,18 +260,25 @@ func (w *world) open(ok string) {
 // presync runs the PreSync hook as a Job would, and returns its exit code.
 func (w *world) presync(revision string) int {
 	w.t.Helper()
+	code, _ := w.syncgate("hook", "presync", "--token-file", w.token, "--revision", revision, "--attempt", "a-"+revision[:8])
+	return code
+}
+
+// syncgate runs a command about the Gate, and returns its exit code and what it
+// printed.
+func (w *world) syncgate(args ...string) (int, string) {
+	w.t.Helper()
 	var out strings.Builder
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	code, err := w.stage.Run(ctx, harness.Command{
-		Name: "hook", Path: built.syncgate, Stdout: &out, Stderr: &out,
-		Args: []string{"hook", "presync", "--server", "https://" + w.address, "--ca-file", w.ca, "--repository", w.repo, "--gate", "chat",
-			"--cluster", "eu", "--revision", revision, "--token-file", w.token, "--attempt", "a-" + revision[:8]},
+		Name: "syncgate", Path: built.syncgate, Stdout: &out, Stderr: &out,
+		Args: append(args, "--server", "https://"+w.address, "--ca-file", w.ca, "--repository", w.repo, "--gate", "chat", "--cluster", "eu"),
 	})
 	if err != nil {
 		w.t.Fatalf("%v\n%s\n%s", err, out.String(), w.log())
 	}
-	return code
+	return code, out.String()
 }
 
 func (w *world) log() string {
