@@ -87,7 +87,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Clusters:     a.known,
 		Checks:       checks.New(checks.Options{Stores: stores, HTTP: checks.HTTPOptions{AllowHosts: cfg.Checks.HTTPAllowHosts}}),
 		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync, Guards: requiredGuards(cfg)},
-		Admission:    len(cfg.Admission.Clusters) > 0,
+		Admission:    asking(cfg),
 		Limits: engine.Limits{
 			Runs: cfg.Limits.Runs, Checks: cfg.Limits.ChecksPerRun,
 			CheckTimeout: cfg.Limits.CheckTimeout.Or(0), MinInterval: cfg.Limits.MinInterval.Or(0),
@@ -115,6 +115,14 @@ func requiredGuards(cfg *config.Config) []engine.RequiredGuard {
 		out = append(out, engine.RequiredGuard(g))
 	}
 	return out
+}
+
+// asking are the clusters whose API servers may ask.
+func asking(cfg *config.Config) (names []string) {
+	for _, c := range cfg.Admission.Clusters {
+		names = append(names, c.Name)
+	}
+	return names
 }
 
 // admit lets the API servers of the configuration ask.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -106,7 +107,7 @@ func (e *Engine) Admission() *admission.Index {
 // index. It is done before anybody is told of it: a sync that goes on must find
 // its Run there. What fails is tried again.
 func (e *Engine) changed(ctx context.Context, k store.Key) {
-	if e.covers == nil {
+	if e.covers == nil || !slices.Contains(e.opts.Admission, k.Cluster) {
 		return
 	}
 	k.Revision, k.Phase = "", ""
@@ -140,6 +141,13 @@ func (c *covers) refresh(ctx context.Context, k store.Key) error {
 	c.mu.Unlock()
 	if err == nil {
 		c.index.Set(at, state)
+		return nil
+	}
+	if _, gone := c.head(k); gone && lost(err) {
+		// Neither the branch has the Gate nor can be read what it said: there
+		// is nothing left to hold anything against.
+		c.e.log.WarnContext(ctx, "a gate that is gone guards nothing any more: its last revision cannot be read", "gate", k.Gate, "cluster", k.Cluster, "error", err)
+		c.index.Forget(at)
 		return nil
 	}
 	// What was known goes on to hold; what never was is in doubt.

@@ -191,7 +191,7 @@ func TestRequiredGuardStays(t *testing.T) {
 }
 
 func TestRequiredGuardOfNoRepository(t *testing.T) {
-	_, err := engine.New(engine.Options{Log: slog.New(slog.DiscardHandler), Admission: true, Minimums: engine.Minimums{Guards: []engine.RequiredGuard{{Repository: "nope", Namespace: "chat", Guard: gate.Guard{APIVersion: "v1", Kind: "Pod"}}}}})
+	_, err := engine.New(engine.Options{Log: slog.New(slog.DiscardHandler), Admission: []string{"eu"}, Minimums: engine.Minimums{Guards: []engine.RequiredGuard{{Repository: "nope", Namespace: "chat", Guard: gate.Guard{APIVersion: "v1", Kind: "Pod"}}}}})
 	if err == nil || !strings.Contains(err.Error(), `no repository named "nope"`) {
 		t.Errorf("found %v", err)
 	}
@@ -250,6 +250,28 @@ func TestGuardsOfARepositoryThatIsAway(t *testing.T) {
 	w.Git.Break(errors.New("no route to host"))
 	e.LookForGuards(t.Context())
 	may(t, e, "1", "2", "") // what is known holds
+}
+
+// A revision that can never be read again leaves its Gate's guards in doubt, as
+// long as the Gate is there.
+func TestGuardsOfARevisionThatIsLost(t *testing.T) {
+	w, _ := guardedWorld(t)
+	e, stop := w.Start(t)
+	pass(t, e, hooks.PreSync, "a", "1")
+	stop()
+	w.Git.Lose("a")
+	e, stop = w.Start(t)
+	may(t, e, "1", "2", "has no revision aaaa")
+	pass(t, e, hooks.PreSync, "b", "2")
+	may(t, e, "1", "2", "")
+	stop()
+
+	empty := tagged("", "1")
+	delete(empty, gate.FileName)
+	w.Git.Commit("c", "b", empty)
+	w.Git.Lose("b")
+	e, _ = w.Start(t)
+	may(t, e, "1", "2", "knows no guard there")
 }
 
 func TestGuardWithoutValueIsRefusedAtTheDoor(t *testing.T) {

@@ -120,8 +120,9 @@ type Options struct {
 	Limits       Limits
 	// PublicURL is where people reach the server, "" when nobody knows.
 	PublicURL string
-	// Admission keeps an admission.Index of what Runs let through.
-	Admission bool
+	// Admission are the clusters for which an admission.Index of what Runs let
+	// through is kept; none for none.
+	Admission []string
 	// Now is the time; default time.Now.
 	Now func() time.Time
 	Log *slog.Logger
@@ -171,7 +172,7 @@ func New(opts Options) (*Engine, error) {
 		return nil, err
 	}
 	var err error
-	if opts.Admission {
+	if len(opts.Admission) > 0 {
 		if e.covers, err = newCovers(e); err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ type World struct {
 	Clusters *Clusters
 	Minimums engine.Minimums
 	Limits   engine.Limits
-	// Admission has the engine keep the admission index.
+	// Admission has the engine keep the admission index, for both clusters.
 	Admission bool
 	Now       func() time.Time
 	Path      string // of the database
@@ -67,7 +67,7 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	e, err = engine.New(engine.Options{
 		Store:        s,
 		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: w.Git, Reverter: w.Reverter}},
-		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.Admission,
+		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.admission(),
 		PublicURL: "https://gate.example/", Now: w.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err == nil {
@@ -86,6 +86,13 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	}
 	t.Cleanup(stop)
 	return e, stop
+}
+
+func (w *World) admission() []string {
+	if !w.Admission {
+		return nil
+	}
+	return []string{"eu", "us"}
 }
 
 // Change is a Change of gate chat on cluster eu.
@@ -176,6 +183,13 @@ func (g *Git) Commit(rev, parent string, tree fs.FS) {
 	g.commits[Rev(rev)] = commit{tree, parent}
 	g.tip = Rev(rev)
 	g.moves++
+}
+
+// Lose forgets a revision, as when a branch was rewritten.
+func (g *Git) Lose(rev string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.commits, Rev(rev))
 }
 
 // Stray adds a revision that no branch holds, as a forge serves those of forks.
