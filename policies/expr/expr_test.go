@@ -224,6 +224,46 @@ func FuzzInterpolate(f *testing.F) {
 	})
 }
 
+// FuzzExpression compiles and evaluates whatever compiles, over values with a
+// secret in them: it ends within its cost, gives Go's own types, and no error
+// tells the secret.
+func FuzzExpression(f *testing.F) {
+	for _, s := range []string{
+		"clusters.all(c, clusters[c].n > 1)", `semver(new.tag).isGreaterThan(semver(old.tag))`, `quantity(new.mem).compareTo(quantity("1Gi"))`,
+		`clusters.map(c, c + clusters[c].db.password)`, `[1, 2].map(x, lists.range(100000).size())`, `int(new.db.password)`,
+		`new.?db.?nothing.orValue("x").split(new.db.password).join("-")`, `sets.contains([new.tag], [old.tag])`, `{"a": new}["b"]`,
+		`new.tag.matches(new.db.password + "(")`, `"%s %d".format([new.db.password, 1])`,
+	} {
+		f.Add(s)
+	}
+	const secret = "hunter2-hunter2"
+	env, err := expr.NewEnv("clusters", "gate", "cluster", "old", "new")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		p, err := env.Compile(src)
+		if err != nil {
+			return
+		}
+		one := map[string]any{"n": 2.0, "tag": "11.7.4@sha256:ab", "mem": "512Mi", "db": map[string]any{"password": secret}}
+		v, err := p.Eval(t.Context(), map[string]any{
+			"clusters": map[string]any{"eu": one}, "gate": map[string]any{"name": "chat"}, "cluster": "eu", "old": one, "new": one,
+		})
+		if err != nil {
+			if strings.Contains(err.Error(), secret) && !strings.Contains(src, secret) {
+				t.Errorf("%q: the error tells the secret: %v", src, err)
+			}
+			return
+		}
+		switch v.(type) {
+		case nil, bool, int64, uint64, float64, string, []byte, time.Time, time.Duration, []any, map[string]any:
+		default:
+			t.Errorf("%q gives a %T", src, v)
+		}
+	})
+}
+
 func BenchmarkNewEnv(b *testing.B) {
 	for b.Loop() {
 		if _, err := expr.NewEnv("clusters"); err != nil {

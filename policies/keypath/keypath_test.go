@@ -78,6 +78,36 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+// FuzzMatch holds that a path names itself, and that what a glob names it leads
+// to from everywhere above.
+func FuzzMatch(f *testing.F) {
+	f.Add("a.b", "a\x00b")
+	f.Add("**.c", "a\x00b.x\x00c")
+	f.Add(`x["*"].*b`, "x\x00*\x00ab")
+	f.Add("a.**.b*", "a\x00b\x00bc")
+	f.Fuzz(func(t *testing.T, text, names string) {
+		var path []string
+		for name := range strings.SplitSeq(names, "\x00") {
+			path = append(path, keypath.Field(name))
+		}
+		if own, err := keypath.Parse(keypath.Format(path)); err == nil && !own.Match(path) {
+			t.Errorf("%q does not name itself", keypath.Format(path))
+		}
+		g, err := keypath.Parse(text)
+		if err != nil || !g.Match(path) {
+			return
+		}
+		if !g.MatchBelow(path) || !g.MatchBelow(append(path[:len(path):len(path)], "below")) {
+			t.Errorf("%q names %q, and says it does not", text, path)
+		}
+		for n := 1; n < len(path); n++ {
+			if !g.Leads(path[:n]) {
+				t.Errorf("%q names %q, and does not lead there from %q", text, path, path[:n])
+			}
+		}
+	})
+}
+
 func TestLeads(t *testing.T) {
 	item := keypath.Item
 	tests := []struct {
