@@ -61,6 +61,7 @@ func builtIns() []builtIn {
 			func(g *gate.Gate) bool { return g.Spec.Source.Helm != nil || len(g.Spec.Matches) > 0 }},
 		{RuleInfo{ID: rules.Waivers, From: "spec.waivers", Asks: "no waiver's last day is over"},
 			func(g *gate.Gate) bool { return len(g.Spec.Waivers) > 0 }},
+		{RuleInfo{ID: rules.Limits, Asks: "all findings are shown: no limit on their number is hit"}, func(*gate.Gate) bool { return false }},
 	}
 }
 

@@ -126,7 +126,7 @@ func (r *Result) add(found []finding.Finding) {
 	if n := len(found); n > maxFindings {
 		more := found[maxFindings]
 		found = append(found[:maxFindings:maxFindings], finding.Finding{
-			Gate: more.Gate, GateFile: more.GateFile, Rule: more.Rule,
+			Gate: more.Gate, GateFile: more.GateFile, Rule: rules.Limits,
 			Message: fmt.Sprintf("limit findings=%d hit: %d more findings are not shown", maxFindings, n-maxFindings),
 			Fix:     "correct those that are shown and validate again",
 		})

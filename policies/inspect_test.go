@@ -157,13 +157,15 @@ version: 1.0.0
 
 func TestInspectionsAreChecked(t *testing.T) {
 	for spec, want := range map[string]string{
-		"  forbidden: [{what: everything}]\n":                        "spec.forbidden[0].what",
-		"  forbidden: [{what: latest, except: [\"a[\"]}]\n":          "spec.forbidden[0].except[0]",
-		"  matches: [{schema: ../x.json}]\n":                         "spec.matches[0].schema",
-		"  matches: [{schema: x.json, path: \"a.*\"}]\n":             "spec.matches[0].path",
-		"  matches: [{schema: chart, path: a}]\n":                    "spec.matches[0].path",
-		"  waivers: [{rule: x, reason: y, until: tomorrow}]\n":       "spec.waivers[0].until",
-		"  waivers: [{rule: x, reason: ' ', until: '2026-01-01'}]\n": "spec.waivers[0].reason",
+		"  waivers: [{rule: limits, reason: y, until: '2026-01-01'}]\n":  "cannot be waived",
+		"  waivers: [{rule: waivers, reason: y, until: '2026-01-01'}]\n": "cannot be waived",
+		"  forbidden: [{what: everything}]\n":                            "spec.forbidden[0].what",
+		"  forbidden: [{what: latest, except: [\"a[\"]}]\n":              "spec.forbidden[0].except[0]",
+		"  matches: [{schema: ../x.json}]\n":                             "spec.matches[0].schema",
+		"  matches: [{schema: x.json, path: \"a.*\"}]\n":                 "spec.matches[0].path",
+		"  matches: [{schema: chart, path: a}]\n":                        "spec.matches[0].path",
+		"  waivers: [{rule: x, reason: y, until: tomorrow}]\n":           "spec.waivers[0].until",
+		"  waivers: [{rule: x, reason: ' ', until: '2026-01-01'}]\n":     "spec.waivers[0].reason",
 	} {
 		if _, err := gate.Load(fleet(spec, "", "", "", ""), "syncgate.yaml"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want %q", spec, err, want)
@@ -221,5 +223,15 @@ func TestWaivers(t *testing.T) {
 				t.Errorf("waived %+v, skipped %+v", r.Waived, r.Skipped)
 			}
 		})
+	}
+}
+
+// TestNoOldSecretLeaves shows that a rule cannot tell what was a secret before.
+func TestNoOldSecretLeaves(t *testing.T) {
+	fsys := fleet("  rules: [{name: leaks, expr: \"'was ' + old.db.password + ' is ' + new.db.password\"}]\n", "", "db: {password: brandnew}\n", "db: {password: brandnew}\n", "db: {password: brandnew}\n")
+	base := fleet("", "", "db: {password: hunter2}\n", "db: {password: hunter2}\n", "db: {password: hunter2}\n")
+	r := evaluate(t, fsys, base, 1)
+	if text := fmt.Sprintf("%+v", r); len(r.Findings) != 1 || strings.Contains(text, "hunter2") || strings.Contains(text, "brandnew") {
+		t.Errorf("%s", text)
 	}
 }

@@ -90,6 +90,8 @@ func (d *decoder) waivers(g *Gate) {
 		n := d.at(field)
 		w.Position = finding.Position{File: d.file, Line: n.Line, Column: n.Column}
 		d.expect(field+".rule", w.Rule != "", "expected the identity of a rule, found an empty string", "write the rule that the finding names")
+		d.expect(field+".rule", w.Rule != "waivers" && w.Rule != "limits",
+			fmt.Sprintf("expected a rule over values, found %q, whose findings cannot be waived", w.Rule), "correct what that finding names")
 		d.expect(field+".reason", strings.TrimSpace(w.Reason) != "", "expected a reason, found an empty string", "say why the finding may be")
 		_, err := time.Parse(day, w.Until)
 		d.expect(field+".until", err == nil, fmt.Sprintf("expected a day, found %.40q", w.Until), `write the last day on which it holds, "2026-12-31"`)

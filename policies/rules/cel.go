@@ -24,7 +24,7 @@ func (f *Fleet) evaluate(ctx context.Context, before []Before, out *collector) (
 	if len(f.opts.Rules) == 0 {
 		return nil, nil
 	}
-	e := evaluation{f: f, before: before, out: out, hide: f.newRedactor(), clusters: make(map[string]any, len(f.trees))}
+	e := evaluation{f: f, before: before, out: out, hide: f.newRedactor(before), clusters: make(map[string]any, len(f.trees))}
 	for i, tree := range f.trees {
 		e.clusters[f.opts.Clusters[i]] = tree.NativeMap()
 	}
@@ -173,9 +173,18 @@ type redactor struct {
 	tooMany bool
 }
 
-func (f *Fleet) newRedactor() redactor {
+// newRedactor knows the secret-like values of all clusters, now and before.
+func (f *Fleet) newRedactor(before []Before) redactor {
+	was := f.newWorker()
+	for _, b := range before {
+		if b.Values != nil {
+			was.buffer = was.buffer[:0]
+			was.cluster++
+			was.walk(b.Values, 0, false)
+		}
+	}
 	all := map[string]bool{}
-	for _, w := range f.workers {
+	for _, w := range append(slices.Clone(f.workers), was) {
 		for s := range w.secrets {
 			all[s] = true
 		}

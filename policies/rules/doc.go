@@ -30,6 +30,9 @@ const (
 	Skew      = "skew"
 	Waivers   = "waivers"
 	Matches   = "matches"
+	// Limits is the rule of a finding that counts those that are not shown. It
+	// cannot be waived.
+	Limits = "limits"
 )
 
 // The bounds of an answer. What is over them is counted, not shown.

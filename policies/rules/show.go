@@ -297,7 +297,7 @@ func (o *collector) add(f finding.Finding) {
 func (o *collector) findings() []finding.Finding {
 	if o.more > 0 {
 		o.list = append(o.list, finding.Finding{
-			Gate: o.opts.Gate, GateFile: o.opts.GateFile, Rule: Identical,
+			Gate: o.opts.Gate, GateFile: o.opts.GateFile, Rule: Limits,
 			Message: fmt.Sprintf("limit findings=%d or places=%d hit: at least %d more findings are not shown", maxFindings, maxPlaces, o.more),
 			Fix:     "correct those that are shown and validate again",
 		})

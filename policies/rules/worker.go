@@ -100,6 +100,14 @@ type oddItem struct {
 
 // Worker makes a Worker of the Fleet.
 func (f *Fleet) Worker() *Worker {
+	w := f.newWorker()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.workers = append(f.workers, w)
+	return w
+}
+
+func (f *Fleet) newWorker() *Worker {
 	w := &Worker{
 		fleet: f, edges: make(map[edge]uint32, 1024), data: make(map[datum]uint32, 1024), files: map[string]uint32{},
 		nodes: []node{{}}, datums: make([]datum, firstFree, 1024), mac: hmac.New(sha256.New, f.key[:]), names: []string{""},
@@ -109,9 +117,6 @@ func (f *Fleet) Worker() *Worker {
 	if len(f.opts.Rules) > 0 {
 		w.secrets = map[string]bool{}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.workers = append(f.workers, w)
 	return w
 }
 

@@ -21,7 +21,11 @@ func TestRulesAreCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("| rule | asks that | in the Gate |\n|---|---|---|\n")
 	for _, r := range policies.BuiltInRules() {
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", r.ID, cell(r.Asks), r.From)
+		from := r.From
+		if from != "" {
+			from = "`" + from + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", r.ID, cell(r.Asks), from)
 	}
 	text := strings.Replace(string(intro), "%BUILTIN%\n", b.String(), 1)
 	b.Reset()
