@@ -302,13 +302,16 @@ func (a *argoSource) resolve(n *values.Node) (string, error) {
 	if strings.HasPrefix(text, "/") {
 		dir, text = ".", strings.TrimLeft(text, "/")
 	}
+	if strings.HasPrefix(first, "$") && a.refs[first] == nil && !strings.HasPrefix(first, "$ARGOCD_") {
+		return "", a.fail(n, fmt.Sprintf("names %.200s, and no source of it has the ref %.80q", n.Text, first[1:]), "correct it, or add the source")
+	}
 	if dir == "" {
 		return "", a.fail(n, fmt.Sprintf("names the values file %.200s of a chart that is not in the repository", text),
 			`name it by "$ref/…" in a source that is this repository, or commit the chart`)
 	}
 	name, err := tree.Join(dir, text)
-	if err != nil || strings.HasPrefix(first, "$") && a.refs[first] == nil {
-		return "", a.fail(n, fmt.Sprintf("names %.200q, which is no path inside of the repository", n.Text), "correct it, or the ref of the source it names")
+	if err != nil {
+		return "", a.fail(n, fmt.Sprintf("names %.200q, which is no path inside of the repository", n.Text), "correct it")
 	}
 	return name, nil
 }

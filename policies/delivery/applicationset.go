@@ -297,9 +297,11 @@ func (s *appSet) matrix(spec *fields, depth int) ([]map[string]any, error) {
 func (s *appSet) paired(at *values.Node, a, b map[string]any) (map[string]any, error) {
 	if s.render.goTemplate {
 		out := map[string]any{}
-		override(out, b)
-		override(out, a)
-		return out, nil
+		err := firstError(override(out, b), override(out, a))
+		if err != nil {
+			err = s.object.failAt(at, "matrix: "+err.Error(), "rename one of the two")
+		}
+		return out, err
 	}
 	out := texts(a)
 	for key, v := range texts(b) {
@@ -347,7 +349,9 @@ func (s *appSet) merge(spec *fields, depth int) ([]map[string]any, error) {
 			switch b := base[key]; {
 			case b == nil:
 			case s.render.goTemplate:
-				override(b, p)
+				if err := override(b, p); err != nil {
+					return nil, s.object.failAt(g, "merge: "+err.Error(), "rename one of the two; Argo CD itself cannot merge them")
+				}
 			default:
 				merged := texts(b)
 				maps.Copy(merged, texts(p))

@@ -13,6 +13,7 @@ type dataRef struct {
 	kind, name, key string
 	optional        bool
 	at              *values.Node // the reference
+	cluster         string       // what it delivers to
 }
 
 // content is the text under a key.
@@ -48,35 +49,56 @@ func (x *expansion) data(user *object, ref dataRef) (*content, string, error) {
 	if found.node.Get("sops") != nil {
 		return nil, whySOPS, nil
 	}
-	if found, err = x.substituted(found); err != nil {
+	if found, err = x.substituted(found, ref.cluster); err != nil {
 		return nil, "", err
 	}
+	c, err := x.entry(user, found, ref)
+	if c != nil && encrypted(c.text) {
+		return nil, whySOPS, nil
+	}
+	return c, "", err
+}
+
+// encrypted reports whether SOPS encrypted a text: a generator may have put a
+// file of it into a Secret.
+func encrypted(text string) bool {
+	return strings.HasPrefix(text, "ENC[AES256_GCM,") || strings.Contains(text, "\nsops:") || strings.HasPrefix(text, "sops:")
+}
+
+// entry reads one key of an object that was found, nil when it may lack it.
+func (x *expansion) entry(user, found *object, ref dataRef) (*content, error) {
 	f := found.fields()
 	at := f.of(values.String, []string{"data", ref.key})
 	if plain := f.of(values.String, []string{"stringData", ref.key}); plain != nil && ref.kind == kindSecret {
-		return &content{plain.Text, plain, values.Block(plain, found.source), found.files}, "", f.err
+		return &content{plain.Text, plain, found.part(plain, "stringData", ref.key), found.files}, f.err
 	}
 	switch {
 	case f.err != nil:
-		return nil, "", f.err
+		return nil, f.err
 	case at == nil && ref.optional:
-		return nil, "", nil
+		return nil, nil
 	case at == nil:
-		return nil, "", user.failAt(ref.at, fmt.Sprintf("valuesFrom names key %s of %s, which does not have it", ref.key, found.title()),
+		return nil, user.failAt(ref.at, fmt.Sprintf("valuesFrom names key %s of %s, which does not have it", ref.key, found.title()),
 			"correct valuesKey, which is values.yaml when it is not set, or add the key")
 	case ref.kind == kindConfigMap:
-		return &content{at.Text, at, found.part(at), found.files}, "", nil
+		return &content{at.Text, at, found.part(at, "data", ref.key), found.files}, nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(at.Text))
 	if err != nil {
-		return nil, "", found.failAt(at, "data."+ref.key+" is not base64", "correct it, or write it under stringData")
+		return nil, found.failAt(at, "data."+ref.key+" is not base64", "correct it, or write it under stringData")
 	}
 	place := at.Position()
-	return &content{string(raw), at, values.Part{File: at.File, Fixed: &place}, found.files}, "", nil
+	return &content{string(raw), at, values.Part{File: at.File, Fixed: &place}, found.files}, nil
 }
 
-// part is where the lines of one of the object's strings are.
-func (o *object) part(n *values.Node) values.Part {
+// part is where the lines of one of the object's strings are, which stands at a
+// path.
+func (o *object) part(n *values.Node, path ...string) values.Part {
+	if o.was != nil {
+		if before := at(o.was, path); before != nil && strings.Count(before.Text, "\n") == strings.Count(n.Text, "\n") {
+			n = before // as it stands in the file
+		}
+	}
 	if p, ok := o.parts[n]; ok {
 		return p
 	}

@@ -17,11 +17,14 @@ const layerInline = "HelmRelease values"
 // helmRelease is what a HelmRelease installs: of Flux's helm-controller, which
 // merges valuesFrom in order and spec.values over it.
 func (x *expansion) helmRelease(o *object) (*gate.Release, error) {
-	o, err := x.substituted(o)
+	cluster, err := x.clusterOf(o)
 	if err != nil {
 		return nil, err
 	}
-	h := &fluxRelease{x: x, object: o, spec: o.fields()}
+	if o, err = x.substituted(o, cluster); err != nil {
+		return nil, err
+	}
+	h := &fluxRelease{x: x, object: o, cluster: cluster, spec: o.fields()}
 	f := h.spec
 	r := &gate.Release{
 		Object: o.title(), Position: o.position(), Files: o.files,
@@ -58,10 +61,12 @@ func (x *expansion) helmRelease(o *object) (*gate.Release, error) {
 type fluxRelease struct {
 	x      *expansion
 	object *object
-	spec   *fields
-	source *values.Node // what is compared of the source
-	opaque *values.Node // a list of what cannot be read
-	files  []string
+	// cluster is the one it delivers to.
+	cluster string
+	spec    *fields
+	source  *values.Node // what is compared of the source
+	opaque  *values.Node // a list of what cannot be read
+	files   []string
 }
 
 func (h *fluxRelease) tell(key string, n *values.Node) {
@@ -172,7 +177,7 @@ func (h *fluxRelease) valuesFrom(r *gate.Release, ref *fields) error {
 	if ref.err != nil {
 		return ref.err
 	}
-	data, why, err := h.x.data(h.object, dataRef{kind: kind, name: name, key: key, optional: ref.flag("optional"), at: ref.node})
+	data, why, err := h.x.data(h.object, dataRef{kind: kind, name: name, key: key, optional: ref.flag("optional"), at: ref.node, cluster: h.cluster})
 	if err != nil {
 		return err
 	}
@@ -193,10 +198,13 @@ func (h *fluxRelease) valuesFrom(r *gate.Release, ref *fields) error {
 		if err != nil {
 			return err
 		}
+		if kind == kindSecret {
+			n = n.AsSecret()
+		}
 		r.Layers = append(r.Layers, gate.Layer{Name: title, Values: n})
 		return nil
 	}
-	set := values.Assignment{Name: target, Value: data.text, Position: data.at.Position()}
+	set := values.Assignment{Name: target, Value: data.text, Position: data.at.Position(), Secret: kind == kindSecret}
 	if quote := data.text; len(quote) > 0 && (wrapped(quote, `'`) || wrapped(quote, `"`)) {
 		set.Value, set.How = strings.Trim(quote, `'"`), values.SetString
 	}

@@ -51,6 +51,8 @@ type object struct {
 	cluster, named string
 	// files are the files the object comes from.
 	files []string
+	// was is node before variables were put in; nil when there were none.
+	was *values.Node
 	// parts say where the lines of strings are that came from other files.
 	parts map[*values.Node]values.Part
 }

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -42,20 +44,38 @@ func flattened(params map[string]any) map[string]string {
 	return out
 }
 
+// errUnmergeable is what Argo CD itself cannot merge: it ends in a panic there.
+var errUnmergeable = errors.New("a map of strings (values or labels of a generator) lies below a map of anything")
+
 // override lays src over dst, maps into maps; an empty list leaves what is there.
-func override(dst, src map[string]any) {
+func override(dst, src map[string]any) error {
 	for key, v := range src {
 		have := dst[key]
 		switch v := v.(type) {
 		case map[string]any:
-			if below, ok := have.(map[string]any); ok {
-				merged := make(map[string]any, len(below)+len(v))
-				override(merged, below)
-				override(merged, v)
+			switch below := have.(type) {
+			case map[string]any:
+				merged := maps.Clone(below)
+				if err := override(merged, v); err != nil {
+					return fmt.Errorf("%s: %w", key, err)
+				}
 				dst[key] = merged
+				continue
+			case map[string]string:
+				if len(v) > 0 {
+					return fmt.Errorf("%s: %w", key, errUnmergeable)
+				}
 				continue
 			}
 		case map[string]string:
+			if below, ok := have.(map[string]any); ok {
+				merged := maps.Clone(below)
+				for key, text := range v {
+					merged[key] = text
+				}
+				dst[key] = merged
+				continue
+			}
 			if below, ok := have.(map[string]string); ok {
 				merged := make(map[string]string, len(below)+len(v))
 				for _, m := range []map[string]string{below, v} {
@@ -73,6 +93,7 @@ func override(dst, src map[string]any) {
 		}
 		dst[key] = v
 	}
+	return nil
 }
 
 // selector is a label selector.

@@ -12,12 +12,9 @@ import (
 // with a default after ":=" or ":-". "$${" is the text "${".
 var variable = regexp.MustCompile(`\$?\$\{([_a-zA-Z][_a-zA-Z0-9]*)(?:(:[=-])([^{}]*))?\}`)
 
-// substituted is o with the variables of spec.clustersFrom put in.
-func (x *expansion) substituted(o *object) (*object, error) {
-	cluster, err := x.clusterOf(o)
-	if err != nil {
-		return nil, err
-	}
+// substituted is o with the variables of spec.clustersFrom put in, for what is
+// delivered to a cluster.
+func (x *expansion) substituted(o *object, cluster string) (*object, error) {
 	var failed error
 	s := &substitution{plain: true, do: func(n *values.Node) string {
 		return variable.ReplaceAllStringFunc(n.Text, func(text string) string {
@@ -43,15 +40,16 @@ func (x *expansion) substituted(o *object) (*object, error) {
 		return o, failed
 	}
 	out := *o
-	out.node = node
+	out.node, out.was = node, o.node
 	return &out, nil
 }
 
 // substitution replaces strings of a value. What does not change is shared.
 type substitution struct {
 	do func(n *values.Node) string
-	// keys says that the keys of maps are replaced too, and plain that a string
-	// that changed is read anew, as a word that is not in quotes.
+	// keys says that the keys of maps are replaced too and that fields without a
+	// value are dropped, as ApplicationSets do; plain that a string that changed is
+	// read anew, as a word that is not in quotes.
 	keys, plain bool
 }
 
@@ -75,11 +73,12 @@ func (s *substitution) node(n *values.Node) *values.Node {
 			if s.keys {
 				key = s.do(newText(f.Value, f.Key))
 			}
-			if (v != f.Value || key != f.Key) && out == nil {
-				out = newMap(n, append([]values.Field(nil), n.Fields...)...)
+			dropped := s.keys && f.Value.Kind == values.Null
+			if (v != f.Value || key != f.Key || dropped) && out == nil {
+				out = newMap(n, append([]values.Field(nil), n.Fields[:i]...)...)
 			}
-			if out != nil {
-				out.Fields[i] = values.Field{Key: key, Value: v}
+			if out != nil && !dropped {
+				out.Fields = append(out.Fields, values.Field{Key: key, Value: v})
 			}
 		}
 		if out != nil {

@@ -39,8 +39,11 @@ func (r *renderer) text(n *values.Node, params map[string]any) (string, error) {
 	}
 	out, err := r.goText(n.Text, params)
 	if err != nil {
-		return "", r.object.failAt(n, "go template: "+problemOf(err),
-			"correct it; beside what Go knows there are the functions "+strings.Join(functionNames(), ", "))
+		remedy := "correct it"
+		if strings.Contains(err.Error(), "not defined") {
+			remedy += "; beside what Go knows there are the functions " + strings.Join(functionNames(), ", ")
+		}
+		return "", r.object.failAt(n, "go template: "+problemOf(err), remedy)
 	}
 	return out, nil
 }
@@ -53,8 +56,7 @@ func problemOf(err error) string {
 var hasTag = regexp.MustCompile(".*{{.*}}.*")
 
 // plain replaces {{name}} by the parameter of the name. A name that there is
-// not stays as it is, as in Argo CD; it is refused here, because no file is
-// meant to have such a name.
+// not stays as it is, as in Argo CD.
 func (r *renderer) plain(n *values.Node, params map[string]any) (string, error) {
 	text := n.Text
 	if !hasTag.MatchString(text) {

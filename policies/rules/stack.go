@@ -286,7 +286,7 @@ func (s *Stacks) text(path []string, at level, layer, most int) string {
 
 // isHidden reports whether n, at a path that hide is said of, is a secret.
 func isHidden(n *values.Node, hide bool) bool {
-	return hide || n.Kind == values.String && isCredential(n.Text)
+	return hide || n.Secret || n.Kind == values.String && isCredential(n.Text)
 }
 
 // scalarText is a scalar as JSON, redacted where a finding would redact it.

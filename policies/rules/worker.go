@@ -249,6 +249,7 @@ func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
 	if free && w.secrets == nil {
 		return setScalar
 	}
+	hide = hide || n.Secret
 	if n.Kind == values.String && !hide {
 		hide = w.isCredential(n.Text)
 	}

@@ -21,6 +21,8 @@ type Assignment struct {
 	How Setting
 	// Position is where it stands.
 	Position finding.Position
+	// Secret is true when a Secret gave the value.
+	Secret bool
 }
 
 // Setting is how an Assignment is read.
@@ -53,8 +55,8 @@ func Assign(base *Node, list []Assignment) (merged, pure *Node, err error) {
 				}
 			}
 		}
-		merged = adopt(merged, native, touched, a.Position)
-		pure = adopt(pure, alone, touched, a.Position)
+		merged = adopt(merged, native, touched, a)
+		pure = adopt(pure, alone, touched, a)
 	}
 	return merged, pure, nil
 }
@@ -84,30 +86,30 @@ func (a Assignment) into(dest map[string]any) error {
 
 // adopt is v, which came of old by an assignment, as a Node: what was touched
 // stands at the assignment, all else where it stood.
-func adopt(old *Node, v, touched any, at finding.Position) *Node {
+func adopt(old *Node, v, touched any, by Assignment) *Node {
 	switch v := v.(type) {
 	case map[string]any:
-		out := placed(Map, at)
+		out := placed(Map, by.Position)
 		if old != nil && old.Kind == Map {
 			out = old.shallow()
 		}
 		fields, _ := touched.(map[string]any)
 		for key, t := range fields {
-			out.set(key, adopt(out.Get(key), v[key], t, at))
+			out.set(key, adopt(out.Get(key), v[key], t, by))
 		}
 		return out
 	case []any:
-		return adoptList(old, v, touched, at)
+		return adoptList(old, v, touched, by)
 	default:
-		return scalarOf(v, at)
+		return scalarOf(v, by)
 	}
 }
 
 // adoptList is adopt for a list. An assignment to one item touches a list that
 // ends with that item, and that is null before it.
-func adoptList(old *Node, v []any, touched any, at finding.Position) *Node {
+func adoptList(old *Node, v []any, touched any, by Assignment) *Node {
 	items, _ := touched.([]any)
-	out := placed(List, at)
+	out := placed(List, by.Position)
 	var before []*Node
 	if old != nil && old.Kind == List && len(items) > 0 {
 		out.File, out.Line, out.Column = old.File, old.Line, old.Column
@@ -115,13 +117,13 @@ func adoptList(old *Node, v []any, touched any, at finding.Position) *Node {
 	}
 	out.Items = make([]*Node, len(v))
 	for i, item := range v {
-		was := placed(Null, at)
+		was := placed(Null, by.Position)
 		if i < len(before) {
 			was = before[i]
 		}
 		switch {
 		case i < len(items) && (items[i] != nil || i == len(items)-1 || item == nil && was.Kind != Null):
-			out.Items[i] = adopt(was, item, items[i], at)
+			out.Items[i] = adopt(was, item, items[i], by)
 		default:
 			out.Items[i] = was
 		}
@@ -134,8 +136,9 @@ func placed(kind Kind, at finding.Position) *Node {
 }
 
 // scalarOf is a scalar that Helm's parser made.
-func scalarOf(v any, at finding.Position) *Node {
-	n := placed(Null, at)
+func scalarOf(v any, by Assignment) *Node {
+	n := placed(Null, by.Position)
+	n.Secret = by.Secret
 	switch v := v.(type) {
 	case bool:
 		n.Kind = Bool

@@ -44,6 +44,8 @@ func (k Kind) String() string {
 type Node struct {
 	// Kind says which of the fields below hold the value.
 	Kind Kind
+	// Secret is true of a scalar that a Secret gave: it is never shown.
+	Secret bool
 	// Num is the number; for a Bool 0 or 1.
 	Num float64
 	// Text is the string.
@@ -103,6 +105,20 @@ func (n *Node) With(key string, v *Node) *Node {
 	out := n.shallow()
 	out.set(key, v)
 	return out
+}
+
+// AsSecret is n with every scalar in it marked as secret.
+func (n *Node) AsSecret() *Node {
+	out := *n
+	out.Secret = n.Kind < Map
+	out.Fields, out.Items = nil, nil
+	for _, f := range n.Fields {
+		out.Fields = append(out.Fields, Field{f.Key, f.Value.AsSecret()})
+	}
+	for _, item := range n.Items {
+		out.Items = append(out.Items, item.AsSecret())
+	}
+	return &out
 }
 
 // set gives a field a value, whether it is there or not.
