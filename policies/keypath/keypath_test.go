@@ -1,6 +1,7 @@
 package keypath_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,37 @@ func FuzzMatch(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestFields(t *testing.T) {
+	tests := []struct {
+		glob string
+		want []string
+		ok   bool
+	}{
+		{"a", []string{"a"}, true},
+		{"a.b-c.d", []string{"a", "b-c", "d"}, true},
+		{`a["x.y/z"].b`, []string{"a", "x.y/z", "b"}, true},
+		{`["a*"]`, []string{"a*"}, true},
+		{`["q\"uote"]`, []string{`q"uote`}, true},
+		{`["plain"]`, []string{"plain"}, true},
+		{"a.*", nil, false},
+		{"a.b*", nil, false},
+		{"**", nil, false},
+		{"a[0]", nil, false},
+		{"a[*]", nil, false},
+		{"a[name=x].b", nil, false},
+	}
+	for _, tt := range tests {
+		glob, err := keypath.Parse(tt.glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := glob.Fields()
+		if ok != tt.ok || ok && !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, %v, want %q, %v", tt.glob, got, ok, tt.want, tt.ok)
+		}
+	}
 }
 
 func TestLeads(t *testing.T) {

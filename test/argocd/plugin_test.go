@@ -23,8 +23,8 @@ type application struct {
 	// path is the source's, parameters are the plugin's.
 	path       string
 	parameters map[string]string
-	// variable is the plugin's variable CLUSTER.
-	variable string
+	// variables are the plugin's.
+	variables map[string]string
 	// annotation is the value of manifest-generate-paths.
 	annotation string
 	// sources is true when it is one source of several.
@@ -36,6 +36,8 @@ type application struct {
 	// "Kind name phase". err must be in the error.
 	want []string
 	err  string
+	// never must be in no object.
+	never string
 }
 
 func applications() []application {
@@ -51,7 +53,9 @@ func applications() []application {
 	return []application{
 		{name: "mattermost eu", path: "examples/mattermost-operator", parameters: cluster("eu"), want: append(jobs("mattermost", "eu"), "Mattermost mattermost")},
 		{name: "mattermost us", path: "examples/mattermost-operator", parameters: cluster("us"), want: jobs("mattermost", "us")},
-		{name: "cluster by variable", path: "examples/mattermost-operator", variable: "us", want: jobs("mattermost", "us")},
+		{name: "cluster by variable", path: "examples/mattermost-operator", variables: map[string]string{"CLUSTER": "us"}, want: jobs("mattermost", "us")},
+		{name: "image and server by variable", path: "hooks", parameters: cluster("us"), want: jobs("hooks", "us"), never: "evil.example.com",
+			variables: map[string]string{"SYNCGATE_HOOK_IMAGE": "evil.example.com/i", "SYNCGATE_SERVER_URL": "https://evil.example.com"}},
 		{name: "drift", path: "examples/mattermost-operator", parameters: cluster("eu"), drift: true,
 			err: "syncgate: 1 finding in gate mattermost: mattermostCR.spec.replicas differs: us=3 eu=5"},
 		{name: "no cluster", path: "examples/mattermost-operator", err: "eu, us"},
@@ -86,8 +90,8 @@ func (a application) ask(t *testing.T, c apiclient.RepoServerServiceClient, repo
 	for name, value := range a.parameters {
 		plugin.Parameters = append(plugin.Parameters, v1alpha1.ApplicationSourcePluginParameter{Name: name, String_: &value})
 	}
-	if a.variable != "" {
-		plugin.Env = v1alpha1.Env{{Name: "CLUSTER", Value: a.variable}}
+	for name, value := range a.variables {
+		plugin.Env = append(plugin.Env, &v1alpha1.EnvEntry{Name: name, Value: value})
 	}
 	revision := repo.good
 	if a.drift {
@@ -114,6 +118,9 @@ func (a application) check(t *testing.T, got []string, err error) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if a.never != "" && strings.Contains(strings.Join(got, "\n"), a.never) {
+		t.Errorf("%q is in what was rendered", a.never)
 	}
 	found := heads(t, got)
 	for _, want := range a.want {
