@@ -78,7 +78,7 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	if err != nil {
 		return err
 	}
-	defer before.close() //nolint:errcheck // a cache that stays behind changes no answer
+	defer func() { _ = before.close() }() // a cache that stays behind changes no answer
 	rules := policies.Options{Workers: opts.workers, Now: time.Now()}
 	if before.fs == nil {
 		rules.Baseline = func(string) policies.Baseline { return policies.Baseline{None: "no --base was given"} }

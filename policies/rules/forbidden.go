@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/finding"
@@ -77,6 +78,7 @@ func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
 				hidden = false
 			case unsaid:
 			}
+			hidden = hidden && !namesObject(f.Key, f.Value)
 			x.walk(f.Value, below(path, keypath.Field(f.Key)), hidden || named && f.Key == "value")
 		}
 	case values.List:
@@ -91,6 +93,23 @@ func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
 	default:
 		x.secret(n, path, hide)
 	}
+}
+
+// objectName is the name of a Kubernetes object (RFC 1123).
+var objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+
+// namesObject reports whether a field names a Secret and does not hold one:
+// its key ends in "secret", and its value could be the name of an object. Keys
+// by which programs call their own secrets are no such names.
+func namesObject(key string, n *values.Node) bool {
+	words := wordsOf(key)
+	if n.Kind != values.String || len(words) == 0 || words[len(words)-1] != "secret" || !objectName.MatchString(n.Text) {
+		return false
+	}
+	return len(words) == 1 || !isOneOf(words[len(words)-2], []string{
+		"client", "app", "application", "consumer", "webhook", "shared", "signing", "jwt", "cookie", "session", "auth", "api", "hmac",
+		"token", "access", "encryption", "master", "root", "admin", "user", "oauth", "oauth2", "oidc", "csrf", "salt", "hash",
+	})
 }
 
 func below(path []string, segment string) []string {

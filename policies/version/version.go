@@ -4,6 +4,7 @@
 package version
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -68,7 +69,7 @@ type Range struct {
 func ParseRange(text string) (Range, error) {
 	c, err := semver.NewConstraint(text)
 	if err != nil {
-		return Range{}, err //nolint:wrapcheck // the caller names what it reads
+		return Range{}, fmt.Errorf("read range %q: %w", text, err)
 	}
 	c.IncludePrerelease = true
 	return Range{text, c}, nil
