@@ -61,7 +61,7 @@ func ruleOptions(g *gate.Gate, target func(cluster int) string) (rules.Options, 
 		o.Rules = append(o.Rules, rules.Rule{ID: "cel/" + r.Name, Expr: r.Expr, Message: r.Message, Program: r.Program})
 	}
 	o.About = map[string]any{"name": g.Metadata.Name, "ns": g.Spec.Namespace, "reference": g.Spec.Reference, "clusters": o.Clusters}
-	if err = addBeside(&o, g); err != nil {
+	if err := addBeside(&o, g); err != nil {
 		return o, err
 	}
 	err = addPacks(&o, g)

@@ -100,7 +100,7 @@ func TestPacksAreChecked(t *testing.T) {
 		`from: "<16"`:               {`from: "newest"`, "expected a range of versions"},
 		"version: postgres.tag":     {`version: "postgres.*"`, "key paths of plain names"},
 		"name: database-first":      {"name: forward", "expected a name of its own"},
-		"description: the database": {"descripton: the database", "descripton"},
+		"description: the database": {"unheardOf: the database", "unheardOf"},
 	} {
 		_, err := packs.Decode([]byte(strings.Replace(shop, old, change[0], 1)), "shop.yaml")
 		if err == nil || !strings.Contains(err.Error(), change[1]) {

@@ -46,7 +46,7 @@ func Parse(text string) (Version, bool) {
 // they are the same release: build, variant and digest do not count.
 func (v Version) Compare(o Version) int { return v.v.Compare(o.v) }
 
-// Major, Minor and Patch are the numbers of the version.
+// Major is the first number.
 func (v Version) Major() uint64 { return v.v.Major() }
 
 // Minor is the second number.
