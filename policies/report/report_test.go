@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/report"
 )
@@ -31,11 +32,27 @@ func scenarios() map[string]report.Report {
 		"hostile": {Gates: []report.Gate{hostile()}},
 		"fleet":   {Version: "1.2.3", Elapsed: 1500 * time.Millisecond, Gates: []report.Gate{fleet(1000)}},
 		"long":    {Gates: []report.Gate{long()}},
+		"aside":   {Version: "1.2.3", Gates: []report.Gate{aside()}},
 	}
 }
 
 func clean() report.Gate {
 	return report.Gate{Name: "web", File: "apps/web/syncgate.yaml", Clusters: 3, Rules: []string{"identical", "required"}}
+}
+
+// aside holds, with a finding that is waived and rules that could not be asked.
+func aside() report.Gate {
+	g := clean()
+	g.Rules = append(g.Rules, "mattermost/no-server-downgrade", "mattermost/edition-stays")
+	g.Waived = []policies.Waived{{
+		Finding: finding.Finding{Gate: "web", GateFile: g.File, Rule: "identical", Path: "image.tag", Message: "expected the same value, found 2", Fix: "decide"},
+		Reason:  "eu is being moved", Until: "2026-12-31",
+	}}
+	g.Skipped = []finding.Skipped{
+		{Rule: "mattermost/no-server-downgrade", Reason: "nothing is known of what passed before", Clusters: []string{"ap", "eu", "us"}},
+		{Rule: "mattermost/edition-stays", Reason: "the cluster is new", Clusters: []string{"us"}},
+	}
+	return g
 }
 
 func pos(file string, line, column int) finding.Position {

@@ -134,22 +134,25 @@ func writeSARIF(w io.Writer, r Report) error {
 // invocation says whether everything could be told, and if not, why.
 func invocation(r Report) sarifInvocation {
 	inv := sarifInvocation{Successful: r.Verdict() != Unknown}
-	add := func(p Problem, file string) {
+	add := func(level string, p Problem, file string) {
 		if p.Position.File == "" {
 			p.Position.File = file
 		}
-		n := sarifNotification{Level: "error", Message: sarifMessage{strings.Join(cleanLines(p.Message, maxLines), "\n")}}
+		n := sarifNotification{Level: level, Message: sarifMessage{strings.Join(cleanLines(p.Message, maxLines), "\n")}}
 		if p.Position.File != "" {
 			n.Locations = []sarifLocation{location(p.Position)}
 		}
 		inv.Notifications = append(inv.Notifications, n)
 	}
 	for _, p := range r.Problems {
-		add(p, "")
+		add("error", p, "")
 	}
 	for _, g := range r.Gates {
 		for _, p := range g.Problems {
-			add(p, g.File)
+			add("error", p, g.File)
+		}
+		for _, line := range aside(g) {
+			add("note", Problem{Message: line}, g.File)
 		}
 	}
 	return inv
