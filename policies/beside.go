@@ -53,7 +53,8 @@ func (s *source) beside(i int, merged *values.Node) (with, layer *values.Node, e
 	if len(layer.Fields) == 0 {
 		return merged, nil, nil
 	}
-	return merged, layer, merged.CheckSize(s.limits)
+	err = merged.CheckSize(s.limits)
+	return merged, layer, err
 }
 
 // besideFiles are the other configuration files of a cluster.

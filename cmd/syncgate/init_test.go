@@ -83,3 +83,36 @@ func TestInitNothing(t *testing.T) {
 		t.Error("a Gate was written")
 	}
 }
+
+// TestDeliveredRenders renders a cluster of each example whose values follow
+// from the objects of Argo CD and Flux.
+func TestDeliveredRenders(t *testing.T) {
+	for _, tt := range []struct {
+		example string
+		want    []string // in what is rendered; none: it is refused
+		refused string
+	}{
+		{"argocd-applications", []string{"kind: Deployment", "name: shop", "replicas: 4", "registry.example.com/shop:2.3.1", "shop-eu.example.com"}, ""},
+		{"kustomize-helmrelease", []string{"kind: Deployment", "name: shop", "replicas: 4", "registry.example.com/shop:2.3.1", "shop-eu.example.com"}, ""},
+		{"flux-helmrelease", nil, "not to be read in Git (Secret shop-payment, key token: SealedSecret)"},
+	} {
+		t.Run(tt.example, func(t *testing.T) {
+			var out, errs strings.Builder
+			code := run([]string{"cmp", "generate", "--cluster", "eu", "--no-hooks", repository(t, tt.example)}, &out, &errs)
+			if tt.refused != "" {
+				if code == 0 || !strings.Contains(errs.String(), tt.refused) || out.Len() > 0 {
+					t.Errorf("exit code %d, %d bytes, %s", code, out.Len(), errs.String())
+				}
+				return
+			}
+			if code != 0 {
+				t.Fatalf("exit code %d\n%s", code, errs.String())
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("expected %q in\n%s", want, out.String())
+				}
+			}
+		})
+	}
+}

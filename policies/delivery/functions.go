@@ -43,11 +43,13 @@ func ownFunctions() map[string]any {
 		},
 		"fromYaml": func(s string) (map[string]any, error) {
 			m := map[string]any{}
-			return m, helmyaml.Unmarshal([]byte(s), &m)
+			err := helmyaml.Unmarshal([]byte(s), &m)
+			return m, err
 		},
 		"fromYamlArray": func(s string) ([]any, error) {
 			a := []any{}
-			return a, helmyaml.Unmarshal([]byte(s), &a)
+			err := helmyaml.Unmarshal([]byte(s), &a)
+			return a, err
 		},
 		"print":   fmt.Sprint,
 		"println": fmt.Sprintln,

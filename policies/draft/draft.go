@@ -79,6 +79,9 @@ func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 		if ctx.Err() != nil {
 			return Draft{}, ctx.Err()
 		}
+		if err != nil && c.again {
+			continue
+		}
 		if err != nil {
 			left = append(left, fmt.Sprintf("not usable: %s: %s", c.about, oneLine(err)))
 			continue

@@ -24,7 +24,7 @@ func sharedName(name string) bool {
 func stem(file string) string { return strings.TrimSuffix(path.Base(file), path.Ext(file)) }
 
 // patterns are the paths that at least two of the names have in common but for
-// one part: a folder's name, or the end of a file's name ("values-eu.yaml").
+// one part: the name of a folder or file, or what follows "values-" in it.
 // Those with more clusters come first.
 func patterns(names []string, dir string) []pattern {
 	found := map[string][]string{}
@@ -48,11 +48,10 @@ func patterns(names []string, dir string) []pattern {
 				ext = path.Ext(parts[i])
 			}
 			part := strings.TrimSuffix(parts[i], ext)
-			add(with(mark+ext), part)
-			for _, sep := range []string{"-", ".", "_"} {
-				if before, after, ok := strings.Cut(part, sep); ok {
-					add(with(before+sep+mark+ext), after)
-				}
+			if before, after, ok := cutShared(part); ok {
+				add(with(before+mark+ext), after)
+			} else {
+				add(with(mark+ext), part)
 			}
 		}
 	}
@@ -70,6 +69,16 @@ func patterns(names []string, dir string) []pattern {
 		return strings.Compare(a.text, b.text)
 	})
 	return all
+}
+
+// cutShared parts what clusters have in common from a name: "values-" of
+// "values-eu".
+func cutShared(name string) (shared, cluster string, ok bool) {
+	i := strings.IndexAny(name, "-._")
+	if i < 0 || !sharedName(name[:i]) {
+		return "", "", false
+	}
+	return name[:i+1], name[i+1:], true
 }
 
 // covers reports whether a file lies where the pattern's files do.

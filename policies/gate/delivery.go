@@ -74,9 +74,8 @@ type Release struct {
 	// Source is what is delivered: where the chart comes from, its version, and
 	// what is named but cannot be read. It is compared as "$source".
 	Source *values.Node
-	// Files are the files of the tree that say all this, and Folders those that
-	// are built.
-	Files, Folders []string
+	// Files are the files of the tree that say all this.
+	Files []string
 }
 
 // Layer is values that one part of an object gives. It has exactly one of File,

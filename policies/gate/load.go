@@ -178,7 +178,7 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			}
 			files[name] = true
 		}
-		dir := ""
+		var dir string
 		if r := c.Release; r != nil {
 			for _, name := range r.Files {
 				files[name] = true
@@ -186,10 +186,8 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			for _, l := range r.Layers {
 				files[l.File] = true
 			}
-			for _, name := range r.Folders {
-				if !slices.Contains(folders, name) {
-					folders = append(folders, name)
-				}
+			for _, name := range r.Defaults {
+				files[name] = true
 			}
 			if dir, err = g.ChartPath(c.Name); dir == "" && err == nil {
 				continue

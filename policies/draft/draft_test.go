@@ -1,0 +1,106 @@
+package draft
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/gate"
+)
+
+func files(list ...string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for i := 0; i+1 < len(list); i += 2 {
+		fsys[list[i]] = &fstest.MapFile{Data: []byte(list[i+1])}
+	}
+	return fsys
+}
+
+func application(name, cluster, tag string) string {
+	return "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: " + name + "}\nspec:\n  destination: {name: " + cluster +
+		"}\n  source: {repoURL: https://charts.example.com, chart: app, targetRevision: 1.0.0, helm: {valuesObject: {tag: " + tag + "}}}\n"
+}
+
+func TestMake(t *testing.T) {
+	tests := []struct {
+		name     string
+		fs       fstest.MapFS
+		clusters string
+		paths    string
+		left     string // part of what is said beside it
+	}{
+		{"Applications in files of their own", files("a/shop-eu.yaml", application("shop-eu", "eu", "v1"), "a/shop-us.yaml", application("shop-us", "us", "v2")),
+			"eu us", "tag", ""},
+		{"Applications in one file, of two applications", files("apps.yaml", application("shop-eu", "eu", "v1")+"---\n"+application("shop-us", "us", "v1")+"---\n"+application("mail-eu", "eu", "v1")),
+			"eu us", "", ""},
+		{"values files with a prefix", files("values.yaml", "a: 1\n", "values-eu.yaml", "b: 1\n", "values-us.yaml", "b: 2\n"), "eu us", "b", ""},
+		{"folders", files("eu/values.yaml", "list: [{name: a, v: 1}, {name: b}]\n", "us/values.yaml", "list: [{name: b}, {name: a, v: 2}]\n"),
+			"eu us", "list[name=a].v", ""},
+		{"a file that cannot be read", files("eu.yaml", "a: 1\n", "us.yaml", "a: 1\n", "other.yaml", "a: [\n"), "eu us", "", "not read: other.yaml:"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := Make(t.Context(), tt.fs, ".", "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := gate.Decode(d.Text, d.File)
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, d.Text)
+			}
+			if g, err = policies.Expand(t.Context(), tt.fs, g, policies.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			var clusters, paths []string
+			for _, c := range g.Spec.Clusters {
+				clusters = append(clusters, c.Name)
+			}
+			for _, p := range g.Spec.PerCluster {
+				paths = append(paths, p.Path)
+			}
+			if d := cmp.Diff([]string{tt.clusters, tt.paths}, []string{strings.Join(clusters, " "), strings.Join(paths, " ")}); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			found, err := policies.Validate(t.Context(), tt.fs, g, policies.Options{})
+			if err != nil || len(found) > 0 {
+				t.Errorf("the draft does not hold: %v, %v", found, err)
+			}
+			if !strings.Contains(strings.Join(d.Left, "\n"), tt.left) {
+				t.Errorf("expected %q among %q", tt.left, d.Left)
+			}
+		})
+	}
+}
+
+// TestMakeNothing says what was found and is of no use.
+func TestMakeNothing(t *testing.T) {
+	fsys := files("app.yaml", application("shop-eu", "eu", "v1"), "set.yaml",
+		"apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: all}\nspec: {generators: [{pullRequest: {}}], template: {metadata: {name: x}}}\n")
+	_, err := Make(t.Context(), fsys, ".", "")
+	var nothing *NothingError
+	if !errors.As(err, &nothing) || !strings.Contains(strings.Join(nothing.Left, "\n"), `uses the generator "pullRequest"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestQuoted holds that what is written is read as the same text.
+func TestQuoted(t *testing.T) {
+	for _, text := range []string{"a", "1", "1.5", "true", "no", "", "a: b", "- a", "#a", "${cluster}", "*a", "a b", " a", "0x10", "1e3", "~", "null", "$files.a", `["a.b"].c`, "2026-01-02", "a #b"} {
+		g := &gate.Gate{}
+		g.Metadata.Name = "shop"
+		g.Spec.Clusters = []gate.Cluster{{Name: "eu"}, {Name: "us"}}
+		g.Spec.PerCluster = []gate.PerCluster{{Path: "x", Reason: text}}
+		out, err := gate.Decode(write(g, nil, nil), "syncgate.yaml")
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := out.Spec.PerCluster[0].Reason; got != text {
+			t.Errorf("wrote %q, read %q", text, got)
+		}
+	}
+}
