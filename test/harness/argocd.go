@@ -85,6 +85,14 @@ func (r *RepoServer) start(ctx context.Context, major int, path string, ports []
 	if err != nil {
 		return err
 	}
+	// git asks the program "argocd" for a repository's password. A second start,
+	// on another port, finds it there.
+	if err := errors.Join(os.MkdirAll(r.stage.Path("bin"), 0o755), os.RemoveAll(r.stage.Path("bin", "argocd"))); err != nil {
+		return err
+	}
+	if err := os.Symlink(path, r.stage.Path("bin", "argocd")); err != nil {
+		return err
+	}
 	if major >= 3 {
 		if err := r.installVerifier(ctx); err != nil {
 			return err
@@ -134,9 +142,6 @@ func (r *RepoServer) installVerifier(ctx context.Context) error {
 	const script = "git-verify-wrapper.sh"
 	text, err := os.ReadFile(filepath.Join(dir, "hack", script))
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.stage.Path("bin"), 0o755); err != nil {
 		return err
 	}
 	return os.WriteFile(r.stage.Path("bin", script), text, 0o755)

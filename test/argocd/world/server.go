@@ -1,0 +1,153 @@
+package world
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/syncgate/syncgate/hooks/backup"
+	"github.com/syncgate/syncgate/hooks/clusters"
+	"github.com/syncgate/syncgate/hooks/config"
+	"github.com/syncgate/syncgate/plugin/inject"
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/test/harness"
+)
+
+// Server is the gate server. It can be stopped and started again; its address
+// and its database stay.
+type Server struct {
+	*harness.Process
+	// URL is its address, and CAFile whom to trust for it.
+	URL, CAFile string
+
+	stage   *harness.Stage
+	command harness.Command
+}
+
+// hookConfig is what the plugin is told of hook Jobs.
+type hookConfig struct{ server, caFile string }
+
+// store is the name of the backups' store in the Gates.
+const store = "mattermost"
+
+func (w *World) startServer(ctx context.Context, opts Options) error {
+	cert, key, ca, err := harness.ServingCertificate(w.stage.Path("server", "tls"))
+	if err != nil {
+		return err
+	}
+	client, err := trusting(ca)
+	if err != nil {
+		return err
+	}
+	tokenFile := w.stage.Path("server", "github-token")
+	if err := os.WriteFile(tokenFile, []byte(w.token), 0o600); err != nil {
+		return err
+	}
+	file := w.stage.Path("server", "config.yaml")
+	return harness.WithPorts(1, func(ports []int) error {
+		address := fmt.Sprintf("127.0.0.1:%d", ports[0])
+		cfg := w.config(address, opts, tokenFile)
+		cfg.TLS = &config.TLS{CertFile: cert, KeyFile: key}
+		if opts.Configure != nil {
+			opts.Configure(&cfg)
+		}
+		text, err := yaml.Marshal(cfg)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			return err
+		}
+		w.Server = &Server{URL: cfg.PublicURL, CAFile: ca, stage: w.stage}
+		w.hooks = hookConfig{server: cfg.PublicURL, caFile: ca}
+		w.Server.command = harness.Command{
+			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate"), Args: []string{"server", "--config", file},
+			Env: environment(), Ready: func(ctx context.Context) error { return ready(ctx, client, cfg.PublicURL+"/readyz") },
+		}
+		return w.Server.Start(ctx)
+	})
+}
+
+// Start starts the server, also again after Process.Stop or Process.Kill.
+func (s *Server) Start(ctx context.Context) (err error) {
+	s.Process, err = s.stage.Start(ctx, s.command)
+	return err
+}
+
+func (w *World) config(address string, opts Options, tokenFile string) config.Config {
+	cfg := config.Config{
+		Listen: address, PublicURL: "https://" + address,
+		Database: config.Database{Path: w.stage.Path("server", "syncgate.db")},
+		CacheDir: w.stage.Path("server", "git"),
+		Stores:   []backup.StoreOptions{{Name: store, Folder: &backup.FolderOptions{Path: w.stage.Path("backups")}}},
+		// A check does not ask this machine unless it is told that it may.
+		Checks: config.Checks{HTTPAllowHosts: []string{strings.TrimPrefix(w.app, "http://")}},
+		Limits: config.Limits{MinInterval: gate.Duration(time.Second)},
+	}
+	for _, name := range opts.Sites {
+		cfg.Repositories = append(cfg.Repositories, config.Repository{
+			Name: name, URL: w.sites[name].URL, TokenFile: tokenFile,
+			Forge: config.Forge{GitHub: &config.GitHub{APIURL: w.GitHubURL + "/api/v3/", Owner: Owner, Repo: name}},
+		})
+	}
+	for _, c := range w.Clusters() {
+		o := clusters.Options{Name: c.Name, Kubeconfig: &clusters.KubeconfigOptions{Path: c.access}}
+		for _, name := range opts.Sites {
+			o.HookSubjects = append(o.HookSubjects, name+"/"+inject.DefaultServiceAccount)
+		}
+		cfg.Clusters = append(cfg.Clusters, o)
+	}
+	return cfg
+}
+
+// environment is this process's, without what would change what the programs
+// do, and with more.
+func environment(more ...string) []string {
+	var env []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "ARGOCD_") && !strings.HasPrefix(name, "SYNCGATE_") && !strings.HasPrefix(name, "PARAM_") && name != "KUBECONFIG" {
+			env = append(env, entry)
+		}
+	}
+	return append(env, more...)
+}
+
+// ready asks a URL and is content with 200.
+func ready(ctx context.Context, client *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: expected 200, found %s", url, res.Status)
+	}
+	return nil
+}
+
+// trusting is a client that trusts the certificates of a file alone.
+func trusting(caFile string) (*http.Client, error) {
+	data, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, errors.New("read " + caFile + ": expected certificates in PEM")
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}, nil
+}
