@@ -33,10 +33,15 @@ demo: build ## Tell the whole story on two real API servers; KEEP=1 leaves it ru
 test: ## Vet and test everything; SHORT=1 leaves out what needs real servers
 	$(STATIC) go vet ./...
 ifeq ($(filter-out 0,$(SHORT)),)
-	@$(TOOL) etcd kube-apiserver helm minio argocd2 argocd3 >/dev/null
+	@$(TOOL) etcd kube-apiserver kube-controller-manager kube-scheduler helm minio argocd2 argocd3 >/dev/null
 endif
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
 	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) $(if $(filter-out 0,$(SHORT)),-short) -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: e2e
+e2e: ## Take changes through real Argo CD, both majors, and tell the demo
+	@$(TOOL) etcd kube-apiserver kube-controller-manager kube-scheduler argocd2 argocd3 >/dev/null
+	$(STATIC) go test -count=1 -timeout 30m $(TESTFLAGS) ./test/argocd/... ./test/e2e/...
 
 .PHONY: bench
 bench: ## Run the benchmarks of docs/benchmarks.md
