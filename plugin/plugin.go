@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,11 @@ type Request struct {
 	Hooks *inject.Config
 	// Renderers render; nil means render.New with default limits.
 	Renderers render.Renderers
+	// Sum is the SHA-256 of all that the tree holds, names and contents; zero
+	// when it is not known. Passed remembers by it what passed; nil remembers
+	// nothing.
+	Sum    [sha256.Size]byte
+	Passed *Passed
 	// Policies bound the reading of values.
 	Policies policies.Options
 }
@@ -117,12 +123,19 @@ func objectsOf(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) ([]re
 
 // validate refuses the Gate's findings.
 func validate(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) error {
+	key, known, ok := req.Passed.knows(g, req)
+	if known {
+		return nil
+	}
 	findings, err := policies.Validate(ctx, fsys, g, req.Policies)
 	if err != nil {
 		return fmt.Errorf("validate gate %s: %w", g.Metadata.Name, err)
 	}
 	if len(findings) > 0 {
 		return refuseFindings(g, findings)
+	}
+	if ok {
+		req.Passed.keep(key)
 	}
 	if kind, _ := render.KindOf(*g); len(req.Values) > 0 && kind != render.KindHelm {
 		return fmt.Errorf("%s: gate %s renders no chart, so that nothing would change; remove the parameter", req.Values[0].Origin, g.Metadata.Name)

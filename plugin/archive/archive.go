@@ -8,8 +8,10 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"path"
 	"strings"
@@ -61,7 +63,7 @@ var ErrUnsafe = errors.New("unsafe entry")
 
 // Read reads the archive to its end. It stops when ctx does.
 func Read(ctx context.Context, r io.Reader, limits Limits) (*FS, error) {
-	in := &reader{limits: limits.withDefaults(), fs: newFS()}
+	in := &reader{limits: limits.withDefaults(), fs: newFS(), sum: sha256.New()}
 	in.packed = &counter{ctx: ctx, r: r, most: in.limits.Compressed}
 	zip, err := gzip.NewReader(in.packed)
 	if err != nil {
@@ -76,6 +78,7 @@ func Read(ctx context.Context, r io.Reader, limits Limits) (*FS, error) {
 		return nil, fmt.Errorf("read archive: %w", err)
 	}
 	in.fs.seal()
+	in.sum.Sum(in.fs.sum[:0])
 	return in.fs, nil
 }
 
@@ -83,6 +86,7 @@ type reader struct {
 	limits  Limits
 	packed  *counter
 	fs      *FS
+	sum     hash.Hash
 	seen    int
 	written int64
 }
@@ -128,14 +132,17 @@ func (in *reader) clean(name string) (string, error) {
 func (in *reader) add(name string, h *tar.Header, r io.Reader) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
+		in.note(h.Typeflag, name, nil)
 		return in.fs.addDir(name)
 	case tar.TypeReg:
 		data, err := in.content(name, h.Size, r)
 		if err != nil {
 			return err
 		}
+		in.note(h.Typeflag, name, data)
 		return in.fs.addFile(name, data, h.ModTime.Truncate(time.Second))
 	case tar.TypeSymlink:
+		in.note(h.Typeflag, name, []byte(h.Linkname))
 		return in.fs.addLink(name, h.Linkname)
 	case tar.TypeXGlobalHeader:
 		return nil
@@ -143,6 +150,12 @@ func (in *reader) add(name string, h *tar.Header, r io.Reader) error {
 		return fmt.Errorf("read archive: entry %.200q: %w: expected a file, a folder or a symbolic link, found tar type %q",
 			name, ErrUnsafe, h.Typeflag)
 	}
+}
+
+// note adds an entry to the sum. Lengths keep entries apart.
+func (in *reader) note(kind byte, name string, data []byte) {
+	_, _ = fmt.Fprintf(in.sum, "%c %d %d\n%s\n", kind, len(name), len(data), name)
+	in.sum.Write(data)
 }
 
 // content reads one file, whose size is the header's.

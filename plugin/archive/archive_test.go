@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/syncgate/syncgate/plugin/archive"
 )
@@ -171,4 +172,38 @@ func FuzzRead(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestSumTellsTreesApart(t *testing.T) {
+	trees := map[string][]tar.Header{
+		"one":          {{Name: "a", Size: 2}, {Name: "b", Size: 1}},
+		"other sizes":  {{Name: "a", Size: 1}, {Name: "b", Size: 2}},
+		"other name":   {{Name: "a", Size: 2}, {Name: "c", Size: 1}},
+		"fewer":        {{Name: "a", Size: 2}},
+		"link":         {{Name: "a", Size: 2}, {Name: "b", Typeflag: tar.TypeSymlink, Linkname: "a"}},
+		"other target": {{Name: "a", Size: 2}, {Name: "b", Typeflag: tar.TypeSymlink, Linkname: "c"}},
+		"folder":       {{Name: "a", Size: 2}, {Name: "b", Typeflag: tar.TypeDir}},
+	}
+	known := map[[32]byte]string{}
+	for name, headers := range trees {
+		for _, body := range []byte("xy") {
+			fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, headers, body)), archive.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other, twice := known[fsys.Sum()]; twice {
+				t.Errorf("%s and %s have the same sum", name, other)
+			}
+			known[fsys.Sum()] = name
+		}
+	}
+	again := make([]tar.Header, 0, 2)
+	for _, h := range trees["one"] {
+		h.ModTime = time.Unix(1, 0)
+		again = append(again, h)
+	}
+	fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, again, 'x')), archive.Limits{})
+	if err != nil || known[fsys.Sum()] != "one" {
+		t.Errorf("expected the sum of one at another time too, found %q, %v", known[fsys.Sum()], err)
+	}
 }

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 // fs.ReadDirFS, fs.ReadFileFS, fs.StatFS and fs.ReadLinkFS.
 type FS struct {
 	nodes map[string]*node
+	sum   [sha256.Size]byte
 }
 
 type node struct {
@@ -27,6 +29,10 @@ type node struct {
 	modified time.Time
 	children []*node
 }
+
+// Sum is the SHA-256 of all entries in their order: kinds, paths, contents and
+// links. Times are left out.
+func (f *FS) Sum() [sha256.Size]byte { return f.sum }
 
 func newFS() *FS {
 	return &FS{nodes: map[string]*node{".": {name: ".", dir: true}}}

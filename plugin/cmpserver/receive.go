@@ -68,6 +68,7 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 		takeRest(ctx, in)
 		return received{request: req, invalid: err}, nil //nolint:nilerr // it goes along
 	}
+	req.Sum = tree.Sum()
 	return received{request: req, tree: plugin.Mount(tree, req.Root), invalid: invalid}, nil
 }
 

@@ -52,6 +52,7 @@ type Service struct {
 	// renderers are the same for all requests: together they bound the renders
 	// that nobody waits for any more, which cannot be stopped.
 	renderers render.Renderers
+	passed    *plugin.Passed
 }
 
 // New makes the service. It fails when the hook configuration is not whole: a
@@ -65,7 +66,7 @@ func New(opts Options) (*Service, error) {
 	}
 	return &Service{
 		opts: opts, slots: make(chan struct{}, opts.Concurrency), json: newConverter(convertedBytes),
-		renderers: render.New(opts.Render),
+		renderers: render.New(opts.Render), passed: plugin.NewPassed(),
 	}, nil
 }
 
@@ -83,7 +84,7 @@ func (s *Service) GenerateManifest(stream apiclient.ConfigManagementPluginServic
 			return in.invalid
 		}
 		req := in.request
-		req.Hooks, req.Renderers = &s.opts.Hooks, s.renderers
+		req.Hooks, req.Renderers, req.Passed = &s.opts.Hooks, s.renderers, s.passed
 		objects, err := plugin.Objects(ctx, in.tree, req)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package render
 // collector gathers objects within the limits.
 type collector struct {
 	limits  Limits
+	heads   *heads
 	where   string
 	objects []Object
 	count   int
@@ -16,7 +17,7 @@ func (c *collector) add(docs []document) error {
 		if c.bytes > c.limits.OutputBytes {
 			return &LimitError{Limit: "outputBytes", Value: c.limits.OutputBytes, Where: c.where, Remedy: "split what is rendered into several Applications"}
 		}
-		o, ok, err := d.object(c.limits)
+		o, ok, err := c.heads.object(d, c.limits)
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (h *Helm) Render(ctx context.Context, in Input) ([]Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
 		}
-		out := collector{limits: h.run.limits, where: in.Path}
+		out := collector{limits: h.run.limits, heads: h.run.heads, where: in.Path}
 		if !in.SkipCRDs {
 			for _, crd := range ch.CRDObjects() {
 				if err := out.add(splitYAML(crd.Filename, crd.File.Data)); err != nil {

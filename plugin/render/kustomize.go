@@ -25,7 +25,7 @@ func (k *Kustomize) Render(ctx context.Context, in Input) ([]Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := collector{limits: k.run.limits, where: in.Path}
+		out := collector{limits: k.run.limits, heads: k.run.heads, where: in.Path}
 		for _, o := range built.Objects {
 			if err := out.add([]document{{file: in.Path, line: 1, data: o.Data, rendered: true}}); err != nil {
 				return nil, err

@@ -123,7 +123,7 @@ func (d document) object(limits Limits) (o Object, ok bool, err error) {
 	if err := d.check(n, limits); err != nil {
 		return Object{}, false, err
 	}
-	o = Object{Source: d.file, Data: bytes.TrimRight(bytes.TrimLeft(d.data, "\r\n"), " \t\r\n")}
+	o = Object{Source: d.file, Data: d.text()}
 	if o.Head, err = d.head(n); err != nil {
 		return Object{}, false, err
 	}
@@ -131,6 +131,11 @@ func (d document) object(limits Limits) (o Object, ok bool, err error) {
 		o.Items, err = d.items(n)
 	}
 	return o, err == nil, err
+}
+
+// text is the document without the white space around it.
+func (d document) text() []byte {
+	return bytes.TrimRight(bytes.TrimLeft(d.data, "\r\n"), " \t\r\n")
 }
 
 // syntax is the parser's error with the place in the file.

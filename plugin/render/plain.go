@@ -29,7 +29,7 @@ func (p *Plain) Render(ctx context.Context, in Input) ([]Object, error) {
 		if err != nil {
 			return nil, err
 		}
-		out := collector{limits: p.run.limits, where: in.Path}
+		out := collector{limits: p.run.limits, heads: p.run.heads, where: in.Path}
 		for _, f := range files {
 			if ctx.Err() != nil {
 				return nil, stopped(ctx, in.Path)

@@ -19,10 +19,11 @@ const watchEvery = 20 * time.Millisecond
 type runner struct {
 	limits Limits
 	slots  chan struct{}
+	heads  *heads
 }
 
 func newRunner(limits Limits) *runner {
-	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce)}
+	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce), heads: newHeads()}
 }
 
 type outcome struct {
