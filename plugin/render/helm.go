@@ -12,7 +12,6 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
-	"helm.sh/helm/v3/pkg/releaseutil"
 )
 
 // DefaultKubeVersion is the Kubernetes version a chart sees when the request
@@ -50,7 +49,7 @@ func (h *Helm) Render(ctx context.Context, in Input) ([]Object, error) {
 				}
 			}
 		}
-		docs, err := inInstallOrder(files)
+		docs, err := inInstallOrder(h.run.sorter, files)
 		if err != nil {
 			return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
 		}
@@ -147,20 +146,13 @@ func asHelmValue(v any) any {
 
 // inInstallOrder cuts the templates' output into documents, in the order in
 // which `helm template` prints them: by kind, then the hooks.
-func inInstallOrder(files map[string]string) ([]document, error) {
+func inInstallOrder(sorter *sorter, files map[string]string) ([]document, error) {
 	maps.DeleteFunc(files, func(name, _ string) bool {
 		return strings.HasSuffix(name, notesSuffix) || strings.HasPrefix(path.Base(name), "_")
 	})
-	hooks, manifests, err := releaseutil.SortManifests(files, nil, releaseutil.InstallOrder)
+	docs, err := sorter.documents(files)
 	if err != nil {
 		return nil, fmt.Errorf("%w; correct the template that makes it", err)
-	}
-	docs := make([]document, 0, len(manifests)+len(hooks))
-	for _, m := range manifests {
-		docs = append(docs, document{file: m.Name, line: 1, data: []byte(m.Content), rendered: true})
-	}
-	for _, hook := range hooks {
-		docs = append(docs, document{file: hook.Path, line: 1, data: []byte(hook.Manifest), rendered: true})
 	}
 	return docs, nil
 }

@@ -20,10 +20,11 @@ type runner struct {
 	limits Limits
 	slots  chan struct{}
 	heads  *heads
+	sorter *sorter
 }
 
 func newRunner(limits Limits) *runner {
-	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce), heads: newHeads()}
+	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce), heads: newHeads(), sorter: newSorter()}
 }
 
 type outcome struct {
