@@ -14,11 +14,18 @@ type Repository interface {
 	// Tree is the tree of a commit, given by its full SHA. Symbolic links are
 	// not followed. ErrNoRevision when the repository does not have it.
 	Tree(ctx context.Context, revision string) (fs.FS, error)
-	// Branch is the commit a branch points at now. ErrNoBranch when there is
-	// no such branch.
+	// Branch is the commit a branch points at now; "HEAD" is the repository's
+	// default branch. ErrNoBranch when there is no such branch.
 	Branch(ctx context.Context, name string) (string, error)
 	// IsAncestor reports whether ancestor is reachable from revision.
 	IsAncestor(ctx context.Context, ancestor, revision string) (bool, error)
+}
+
+// Comparer says where two revisions differ.
+type Comparer interface {
+	// Changed are the paths of the files whose kind, mode or content is not the
+	// same in the trees of two commits, sorted. A renamed file is two of them.
+	Changed(ctx context.Context, from, to string) ([]string, error)
 }
 
 // Prefetcher is a tree whose files are fetched when they are read; Prefetch

@@ -31,6 +31,10 @@ type Change struct {
 	// Revision is a full Git commit SHA, 40 or 64 lower-case hex digits.
 	Revision string `json:"revision"`
 	Phase    Phase  `json:"phase"`
+	// TargetRevision is what the Application follows, as Argo CD has it: a
+	// branch, "HEAD", a tag, a commit; "" when that is not known. It can end a
+	// wait, and nothing else.
+	TargetRevision string `json:"targetRevision,omitempty"`
 	// Attempt tells one hook Job from another (its pod's UID). A Job that
 	// posts the same Change again, after a lost connection, joins its Run.
 	Attempt string `json:"attempt"`
@@ -41,6 +45,8 @@ var (
 	nameForm     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 	attemptForm  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 )
+
+const maxTarget = 255
 
 // Validate says what is wrong with the form of c; it asks nobody.
 func (c Change) Validate() error {
@@ -55,6 +61,8 @@ func (c Change) Validate() error {
 		return fmt.Errorf("change: revision: expected a full commit SHA in lower-case hex, found %.80q", c.Revision)
 	case c.Phase != PreSync && c.Phase != PostSync && c.Phase != SyncFail:
 		return fmt.Errorf("change: phase: expected preSync, postSync or syncFail, found %.80q", string(c.Phase))
+	case len(c.TargetRevision) > maxTarget:
+		return fmt.Errorf("change: targetRevision: expected at most %d bytes, found %d", maxTarget, len(c.TargetRevision))
 	case !attemptForm.MatchString(c.Attempt):
 		return fmt.Errorf("change: attempt: expected 1 to 128 letters, digits, '.', '_' or '-', found %.80q", c.Attempt)
 	}
@@ -107,6 +115,9 @@ const (
 	Failed     Verdict = "Failed"     // a check said no
 	Expired    Verdict = "Expired"    // the deadline came while a check waited or could not find out
 	Overridden Verdict = "Overridden" // a person decided
+	// Superseded is a wait that has lost its object: another revision is to be
+	// synced in its place, or has been.
+	Superseded Verdict = "Superseded"
 )
 
 // LetsGo reports whether a sync may go on.

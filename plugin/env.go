@@ -19,15 +19,21 @@ func RequestFromEnv(getenv func(name string) string) (Request, error) {
 		upper := strings.ToUpper(name)
 		return cmp.Or(params[name], getenv("PARAM_"+upper), getenv("ARGOCD_ENV_"+upper), getenv("ARGOCD_ENV_"+name))
 	}
+	revision := getenv("ARGOCD_APP_REVISION")
+	target := getenv("ARGOCD_APP_SOURCE_TARGET_REVISION")
+	if revision != "" && target == "" {
+		target = "HEAD" // which is what Argo CD takes then
+	}
 	return Request{
-		Dir:        getenv("ARGOCD_APP_SOURCE_PATH"),
-		Gate:       param(ParameterGate),
-		Cluster:    param(ParameterCluster),
-		Values:     overrides(params),
-		App:        getenv("ARGOCD_APP_NAME"),
-		Namespace:  getenv("ARGOCD_APP_NAMESPACE"),
-		Repository: getenv("ARGOCD_APP_SOURCE_REPO_URL"),
-		Revision:   getenv("ARGOCD_APP_REVISION"),
+		Dir:            getenv("ARGOCD_APP_SOURCE_PATH"),
+		Gate:           param(ParameterGate),
+		Cluster:        param(ParameterCluster),
+		Values:         overrides(params),
+		App:            getenv("ARGOCD_APP_NAME"),
+		Namespace:      getenv("ARGOCD_APP_NAMESPACE"),
+		Repository:     getenv("ARGOCD_APP_SOURCE_REPO_URL"),
+		Revision:       revision,
+		TargetRevision: target,
 		Capabilities: render.Capabilities{
 			KubeVersion: getenv("KUBE_VERSION"),
 			APIVersions: splitList(getenv("KUBE_API_VERSIONS")),

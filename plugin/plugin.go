@@ -50,6 +50,9 @@ type Request struct {
 	// rendered. They are needed for hook Jobs only.
 	Repository string
 	Revision   string
+	// TargetRevision is what the Application follows: a branch, "HEAD", a tag;
+	// "" when that is not known.
+	TargetRevision string
 	// Capabilities are those of the destination cluster.
 	Capabilities render.Capabilities
 	// Hooks says how hook Jobs are made; nil leaves them out.
@@ -111,7 +114,7 @@ func objectsOf(ctx context.Context, fsys fs.FS, g *gate.Gate, req Request) ([]re
 		return nil, err
 	}
 	if req.Hooks != nil {
-		change := inject.Change{Repository: req.Repository, Revision: req.Revision, Cluster: cluster}
+		change := inject.Change{Repository: req.Repository, Revision: req.Revision, TargetRevision: req.TargetRevision, Cluster: cluster}
 		jobs, err := inject.Jobs(g, change, *req.Hooks, objects)
 		if err != nil {
 			return nil, fmt.Errorf("add hook Jobs to gate %s: %w", g.Metadata.Name, err)

@@ -25,7 +25,7 @@ func newHookCommand() *cobra.Command {
 		Short: "Wait in a hook Job for the gate server's verdict",
 		Long: `Post a change to the gate server, print each check's progress, and wait.
 
-Exit codes: 0 passed, 1 failed or expired, 2 could not tell.`,
+Exit codes: 0 passed, 1 failed, expired or superseded, 2 could not tell.`,
 		Args: cobra.NoArgs,
 	}
 	for _, p := range []struct {
@@ -58,6 +58,7 @@ func newHookPhase(phase hooks.Phase, use, short string) *cobra.Command {
 	f.StringVar(&opts.Change.Gate, "gate", "", "the Gate's name")
 	f.StringVar(&opts.Change.Cluster, "cluster", "", "the cluster's name in the Gate")
 	f.StringVar(&opts.Change.Revision, "revision", "", "full commit SHA that is synced")
+	f.StringVar(&opts.Change.TargetRevision, "target-revision", "", "what the Application follows, a branch or HEAD: a wait ends early when that moves on (default: not known)")
 	f.StringVar(&opts.TokenFile, "token-file", "/var/run/secrets/syncgate/token", "file with the ServiceAccount token for audience syncgate")
 	f.StringVar(&opts.CAFile, "ca-file", "", "file with the CA certificates of the server, PEM (default: the system's)")
 	f.StringVar(&opts.Change.Attempt, "attempt", "", "identity of this attempt, the pod's UID (default: a new one)")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -88,6 +89,20 @@ func (r *Repository) Diff(ctx context.Context, from, to string) ([]Change, error
 		return nil, fmt.Errorf("compare commits: %w", err)
 	}
 	return r.diff(ctx, from, to)
+}
+
+// Changed implements gitops.Comparer.
+func (r *Repository) Changed(ctx context.Context, from, to string) ([]string, error) {
+	changes, err := r.Diff(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(changes))
+	for i, c := range changes {
+		paths[i] = c.Path
+	}
+	slices.Sort(paths)
+	return paths, nil
 }
 
 // DiffTrees is Diff for trees that are there already, such as those Replace

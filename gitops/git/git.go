@@ -123,7 +123,10 @@ type Repository struct {
 	objects *objectReader
 }
 
-var _ gitops.Repository = (*Repository)(nil)
+var (
+	_ gitops.Repository = (*Repository)(nil)
+	_ gitops.Comparer   = (*Repository)(nil)
+)
 
 // Open prepares the cache and checks git's version. It does not speak to the
 // server. Close the Repository when it is no longer used.

@@ -26,9 +26,12 @@ const (
 // Branch implements gitops.Repository.
 func (r *Repository) Branch(ctx context.Context, name string) (string, error) {
 	if err := checkBranch(name); err != nil {
-		return "", fmt.Errorf("read branch: %w", err)
+		return "", fmt.Errorf("read branch: %w: %w", gitops.ErrNoBranch, err)
 	}
 	ref := "refs/heads/" + name
+	if name == "HEAD" {
+		ref = name
+	}
 	out, err := r.run(ctx, call{network: true, args: []string{"ls-remote", "--quiet", "--end-of-options", "origin", ref}})
 	if err != nil {
 		return "", fmt.Errorf("read branch %s: %w", name, err)

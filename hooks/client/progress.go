@@ -157,6 +157,8 @@ func (p *progress) end(v hooks.VerdictNotice) {
 // next is what a person does about a verdict.
 func next(phase hooks.Phase, v hooks.Verdict) string {
 	switch {
+	case v == hooks.Superseded:
+		return "What to do: nothing, if the Application syncs by itself: the newer revision is synced next, through the same gate. Otherwise sync it. Retries of this one end at once."
 	case phase == hooks.PostSync:
 		return "What to do: the change is applied, and not good. Look at the evidence above; merge the revert pull request if there is one, or fix forward with a new commit. A revert in Git does not revert the database."
 	case v == hooks.Expired:

@@ -49,7 +49,10 @@ type Change struct {
 	Repository string
 	// Revision is the full commit SHA that is rendered.
 	Revision string
-	Cluster  string
+	// TargetRevision is what the Application follows: a branch, "HEAD", a tag;
+	// "" when that is not known.
+	TargetRevision string
+	Cluster        string
 }
 
 // Validate says what is missing in c; the error names what to set.

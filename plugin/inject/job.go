@@ -200,6 +200,9 @@ func arguments(g *gate.Gate, h hook, ch Change, cfg Config) []string {
 		"--attempt=$(SYNCGATE_ATTEMPT)",
 		"--timeout=" + (h.deadline + clientMargin).String(),
 	}
+	if ch.TargetRevision != "" {
+		args = append(args, "--target-revision="+literal(ch.TargetRevision))
+	}
 	if cfg.CA != "" {
 		args = append(args, "--ca-file="+mountPath+"/ca.crt")
 	}
