@@ -85,6 +85,9 @@ func TestBranch(t *testing.T) {
 	if got, err := repo.Branch(t.Context(), "main"); err != nil || got != head {
 		t.Errorf("Branch(main) = %s, %v, want %s", got, err, head)
 	}
+	if got, err := repo.Branch(t.Context(), "HEAD"); err != nil || got != head {
+		t.Errorf("Branch(HEAD) = %s, %v, want %s", got, err, head)
+	}
 	for _, name := range []string{"nope", "main2"} {
 		if _, err := repo.Branch(t.Context(), name); !errors.Is(err, gitops.ErrNoBranch) {
 			t.Errorf("Branch(%s): %v, want ErrNoBranch", name, err)
@@ -93,6 +96,22 @@ func TestBranch(t *testing.T) {
 	for _, name := range []string{"", "-x", "a..b", "a b", "a*", "x.lock", "x/.y", "/x", "x/", "a\x00"} {
 		if _, err := repo.Branch(t.Context(), name); err == nil || errors.Is(err, gitops.ErrNoBranch) {
 			t.Errorf("Branch(%q): %v, want that the name is refused", name, err)
+		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	src := newSource(t)
+	from := src.Commit("one", map[string]string{"a": "1", "b": "1", "c/d": "1"})
+	to := src.Commit("two", map[string]string{"b": "2", "e": "1"})
+	repo := open(t, src)
+	for _, tt := range []struct {
+		from, to string
+		want     []string
+	}{{from, to, []string{"b", "e"}}, {to, from, []string{"b", "e"}}, {to, to, []string{}}} {
+		got, err := repo.Changed(t.Context(), tt.from, tt.to)
+		if d := cmp.Diff(tt.want, got); err != nil || d != "" {
+			t.Errorf("Changed(%.7s, %.7s): %v (-want +got):\n%s", tt.from, tt.to, err, d)
 		}
 	}
 }

@@ -26,7 +26,7 @@ const (
 // Branch implements gitops.Repository.
 func (r *Repository) Branch(ctx context.Context, name string) (string, error) {
 	if err := checkBranch(name); err != nil {
-		return "", fmt.Errorf("read branch: %w: %w", gitops.ErrNoBranch, err)
+		return "", fmt.Errorf("read branch: %w", err)
 	}
 	ref := "refs/heads/" + name
 	if name == "HEAD" {

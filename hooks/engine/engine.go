@@ -37,7 +37,7 @@ type Repository struct {
 	URLs []string
 	// Branch is the branch that is synced, where a Gate names no other.
 	Branch   string
-	Git      gitops.Repository
+	Git      Git
 	Reverter gitops.Reverter
 }
 
@@ -75,6 +75,9 @@ type Limits struct {
 	// MaxOverride is the longest time a person may override a gate for.
 	// Default 24h.
 	MaxOverride time.Duration
+	// HeadInterval is the time between two looks at the branches that the
+	// Applications of waiting Runs follow. Default 10s.
+	HeadInterval time.Duration
 	// RevertTries is how often a revert is tried, from seconds up to ten
 	// minutes apart, before it is given up. Default 150, about a day.
 	RevertTries int
@@ -91,6 +94,7 @@ func (l *Limits) defaults() {
 	def(&l.MaxDeadline, 24*time.Hour)
 	def(&l.MaxFreshFor, 24*time.Hour)
 	def(&l.MaxOverride, 24*time.Hour)
+	def(&l.HeadInterval, 10*time.Second)
 	def(&l.RevertTries, 150)
 	def(&l.Retention, 90*24*time.Hour)
 }
@@ -138,6 +142,7 @@ type Engine struct {
 	hub   *hub
 	// covers is nil when nobody asks for admission.
 	covers *covers
+	older  *superseder
 	river  *river.Client[*sql.Tx]
 	now    func() time.Time
 	log    *slog.Logger
@@ -168,6 +173,7 @@ func New(opts Options) (*Engine, error) {
 		}
 	}
 	e.gates = newGates(opts.Policies)
+	e.older = newSuperseder(e)
 	if err := e.checkMinimums(); err != nil {
 		return nil, err
 	}
@@ -215,12 +221,14 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.river.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start job queue: %w", err)
 	}
+	e.older.start(ctx)
 	return nil
 }
 
 // Stop ends the work. Questions that are under way are given up and asked again
 // by the next process.
 func (e *Engine) Stop(ctx context.Context) error {
+	e.older.stop()
 	if e.covers != nil {
 		e.covers.stop()
 	}

@@ -37,11 +37,17 @@ func (e *Engine) Submit(ctx context.Context, c hooks.Change, subject string) (ru
 	if err != nil {
 		return run, false, err
 	}
+	plan.superseded = e.older.atDoor(ctx, repo, k, c.TargetRevision)
 	var r store.Stored
 	err = e.store.InTx(ctx, func(tx *store.Tx) error {
 		r, fresh, err = e.place(ctx, tx, k, c, plan)
 		if err != nil {
 			return err
+		}
+		if k.Phase == hooks.PostSync || k.Phase == hooks.PreSync && r.Verdict.LetsGo() {
+			if err := e.overtake(ctx, tx, k); err != nil {
+				return err
+			}
 		}
 		return tx.Audit(ctx, store.AuditEntry{At: e.now(), Action: "change", Subject: subject, Cluster: c.Cluster, Run: r.ID,
 			Detail: fmt.Sprintf("%s of gate %s at %s, attempt %s, run number %d", c.Phase, c.Gate, c.Revision, c.Attempt, r.Number)})
@@ -50,6 +56,7 @@ func (e *Engine) Submit(ctx context.Context, c hooks.Change, subject string) (ru
 		return run, false, err
 	}
 	e.changed(ctx, k)
+	e.older.overtakeWaits(ctx, repo, k)
 	if fresh {
 		e.log.InfoContext(ctx, "run accepted", "run", r.ID, "gate", c.Gate, "cluster", c.Cluster,
 			"revision", c.Revision, "phase", string(c.Phase), "number", r.Number)
@@ -62,6 +69,8 @@ func (e *Engine) Submit(ctx context.Context, c hooks.Change, subject string) (ru
 type plan struct {
 	deadline, freshFor time.Duration
 	note               string
+	// superseded is why the revision is not what will be synced, "" when it is.
+	superseded string
 }
 
 // plan reads the Gate and makes its checks once, so that what cannot be
@@ -167,7 +176,11 @@ func (e *Engine) place(ctx context.Context, tx *store.Tx, k store.Key, c hooks.C
 		return newest, false, err
 	}
 	if err == nil {
-		if !newest.Done() || answers(newest, now, p.freshFor) {
+		join, err := joins(ctx, tx, newest, p, now)
+		if err != nil {
+			return newest, false, err
+		}
+		if join {
 			return newest, false, tx.Join(ctx, k, c.Attempt, newest.ID, now)
 		}
 	}
@@ -190,10 +203,43 @@ func (e *Engine) place(ctx context.Context, tx *store.Tx, k store.Key, c hooks.C
 	if _, err := tx.Append(ctx, r.ID, hooks.Event{At: now, Note: p.note}); err != nil {
 		return r, false, err
 	}
+	if p.superseded != "" {
+		return e.placeSuperseded(ctx, tx, r, p, now)
+	}
 	if _, err := e.river.InsertTx(ctx, tx.SQL(), runArgs{RunID: r.ID}, nil); err != nil {
 		return r, false, fmt.Errorf("queue run: %w", err)
 	}
 	return r, true, nil
+}
+
+// joins reports whether a new attempt gets the key's newest Run: it goes on, or
+// its verdict holds for the attempt too. A preSync that passed does not once
+// another revision was let onto the cluster: its backup may be from before
+// that.
+func joins(ctx context.Context, tx *store.Tx, newest store.Stored, p plan, now time.Time) (bool, error) {
+	switch {
+	case !newest.Done():
+		return true, nil
+	case newest.Verdict == hooks.Superseded:
+		return p.superseded != "", nil
+	case !answers(newest, now, p.freshFor):
+		return false, nil
+	case newest.Change.Phase != hooks.PreSync || newest.Verdict == hooks.Overridden:
+		return true, nil
+	}
+	other, err := tx.LetGoElsewhere(ctx, newest.Key(), newest.Ended)
+	return !other, err
+}
+
+// placeSuperseded ends a new Run where it begins: no check is asked, and no
+// snapshot taken, for what will not be synced.
+func (e *Engine) placeSuperseded(ctx context.Context, tx *store.Tx, r store.Stored, p plan, now time.Time) (store.Stored, bool, error) {
+	d := decision{hooks.Superseded, p.superseded}
+	if _, err := e.conclude(ctx, tx, r, d, followUp{}, now.Truncate(time.Microsecond)); err != nil {
+		return r, false, err
+	}
+	r, err := tx.Run(ctx, r.ID)
+	return r, true, err
 }
 
 func (e *Engine) repository(rawURL string) (*Repository, error) {

@@ -183,13 +183,8 @@ func (e *Engine) finish(ctx context.Context, r store.Stored, d decision, job *ri
 	first := false
 	err := e.store.InTx(ctx, func(tx *store.Tx) error {
 		var err error
-		if first, err = tx.Finish(ctx, r.ID, d.verdict, d.reason, now); err != nil {
+		if first, err = e.conclude(ctx, tx, r, d, f, now); err != nil {
 			return err
-		}
-		if first {
-			if err := e.write(ctx, tx, r, d, f); err != nil {
-				return err
-			}
 		}
 		if _, err = river.JobCompleteTx[*riversqlite.Driver](ctx, tx.SQL(), job); err != nil {
 			return fmt.Errorf("complete job: %w", err)
@@ -199,18 +194,52 @@ func (e *Engine) finish(ctx context.Context, r store.Stored, d decision, job *ri
 	if err != nil {
 		return err
 	}
+	e.finished(ctx, r, d, first)
+	return nil
+}
+
+// end gives a Run its verdict from outside of its job, which finds it there
+// when it wakes. A Run that has one keeps it.
+func (e *Engine) end(ctx context.Context, r store.Stored, d decision) error {
+	first := false
+	err := e.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		first, err = e.conclude(ctx, tx, r, d, followUp{}, e.now().UTC().Truncate(time.Microsecond))
+		return err
+	})
+	if err == nil {
+		e.finished(ctx, r, d, first)
+	}
+	return err
+}
+
+// conclude writes the verdict and what goes with it. It reports false when the
+// Run had one.
+func (e *Engine) conclude(ctx context.Context, tx *store.Tx, r store.Stored, d decision, f followUp, now time.Time) (bool, error) {
+	first, err := tx.Finish(ctx, r.ID, d.verdict, d.reason, now)
+	if err == nil && first {
+		err = e.write(ctx, tx, r, d, f)
+	}
+	return first, err
+}
+
+// finished tells of a verdict that is written.
+func (e *Engine) finished(ctx context.Context, r store.Stored, d decision, first bool) {
 	if first {
 		e.changed(ctx, r.Key())
 		e.log.InfoContext(ctx, "run finished", "run", r.ID, "gate", r.Change.Gate, "cluster", r.Change.Cluster,
 			"revision", r.Change.Revision, "phase", string(r.Change.Phase), "verdict", string(d.verdict), "reason", d.reason)
 	}
 	e.hub.signal(r.ID)
-	return nil
 }
 
 // write is what goes into the verdict's transaction beside the verdict.
 func (e *Engine) write(ctx context.Context, tx *store.Tx, r store.Stored, d decision, f followUp) error {
 	now := e.now().UTC().Truncate(time.Microsecond)
+	if r.Change.Phase == hooks.PreSync && d.verdict.LetsGo() {
+		if err := e.overtake(ctx, tx, r.Key()); err != nil {
+			return err
+		}
+	}
 	if b := firstBackup(r); b != nil && d.verdict == hooks.Passed {
 		if err := tx.SaveBackup(ctx, r.ID, *b); err != nil {
 			return err
