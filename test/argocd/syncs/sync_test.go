@@ -3,6 +3,7 @@ package syncs
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,9 +15,25 @@ import (
 // site of its own.
 var scenarios = []struct {
 	name string
-	run  func(t *testing.T, ctx context.Context, w *world.World, site *world.Site)
+	run  func(ctx context.Context, t *testing.T, w *world.World, site *world.Site)
 }{
 	{"passes", passes},
+	{"drift", drift},
+	{"backup", waitsForABackup},
+	{"presync-fails", preSyncFails},
+	{"postsync-fails", postSyncFails},
+	{"retries", retries},
+	{"helm-hooks", helmHooks},
+}
+
+// faults are what happens to the gate server meanwhile. They come one after
+// the other: the server is everybody's.
+var faults = []struct {
+	name string
+	run  func(ctx context.Context, t *testing.T, w *world.World, site *world.Site)
+}{
+	{"server-is-down", serverIsDown},
+	{"server-restarts", serverRestarts},
 }
 
 // TestSync takes changes through the whole of Argo CD, both majors: its API
@@ -30,6 +47,9 @@ func TestSync(t *testing.T) {
 			for _, s := range scenarios {
 				sites = append(sites, s.name)
 			}
+			for _, f := range faults {
+				sites = append(sites, f.name)
+			}
 			w := world.ForTest(t, world.Options{Major: major, Sites: sites})
 			t.Run("scenarios", func(t *testing.T) {
 				for _, s := range scenarios {
@@ -37,12 +57,17 @@ func TestSync(t *testing.T) {
 						t.Parallel()
 						ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 						defer cancel()
-						begin := time.Now()
-						s.run(t, ctx, w, w.Site(s.name))
-						t.Logf("%.0f s", time.Since(begin).Seconds())
+						s.run(ctx, t, w, w.Site(s.name))
 					})
 				}
 			})
+			for _, f := range faults {
+				t.Run(f.name, func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+					defer cancel()
+					f.run(ctx, t, w, w.Site(f.name))
+				})
+			}
 		})
 	}
 }
@@ -54,26 +79,42 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// passes installs on both clusters, the second one known by its Secret, and
-// upgrades one.
-func passes(t *testing.T, ctx context.Context, _ *world.World, site *world.Site) {
-	must(t, site.Install(ctx))
-	sha, err := site.Upgrade(ctx, "11.7.5")
-	must(t, err)
-	app := site.App("us")
-	out, err := app.Sync(ctx)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+// begin runs a sync beside the test; its end is sent.
+func begin(ctx context.Context, app *world.App) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := app.Sync(ctx)
+		done <- err
+	}()
+	return done
+}
+
+// version expects that a version is asked for on the Application's cluster.
+func version(ctx context.Context, t *testing.T, app *world.App, want string) {
+	t.Helper()
+	if v, err := app.Version(ctx); err != nil || v != want {
+		t.Errorf("version on %s: expected %s, found %q, %v", app.Cluster, want, v, err)
 	}
-	op, err := app.AwaitOperation(ctx, sha, "Succeeded")
-	must(t, err)
-	for _, phase := range []string{"presync", "postsync"} {
+}
+
+// passed expects that a hook Job has said so.
+func passed(ctx context.Context, t *testing.T, app *world.App, sha string, phases ...string) {
+	t.Helper()
+	for _, phase := range phases {
 		log, err := app.JobLog(ctx, phase, sha)
 		must(t, err)
 		contains(t, phase+" log", log, "Passed")
 	}
-	t.Logf("%+v", op)
-	if v, err := app.Version(ctx); err != nil || v != "11.7.5" {
-		t.Errorf("version on %s: expected 11.7.5, found %q, %v", app.Cluster, v, err)
+}
+
+// says finds all words in a log.
+func says(words ...string) func(string) bool {
+	return func(log string) bool {
+		for _, w := range words {
+			if !strings.Contains(log, w) {
+				return false
+			}
+		}
+		return true
 	}
 }

@@ -230,13 +230,38 @@ func (a *App) JobName(phase, revision string) string {
 
 // JobLog is the log of a hook Job's newest pod, by the way of `kubectl logs`.
 func (a *App) JobLog(ctx context.Context, phase, revision string) (string, error) {
-	pods := a.w.Cluster(a.Cluster).Kube.CoreV1().Pods(a.Site.Name)
-	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + a.JobName(phase, revision)})
+	pod, err := a.jobPod(ctx, phase, revision)
 	if err != nil {
 		return "", err
 	}
+	data, err := a.w.Cluster(a.Cluster).Kube.CoreV1().Pods(a.Site.Name).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+	return string(data), err
+}
+
+// JobMessage is the message with which a hook Job's newest pod ended, "" while
+// it has not.
+func (a *App) JobMessage(ctx context.Context, phase, revision string) (string, error) {
+	pod, err := a.jobPod(ctx, phase, revision)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		if s.State.Terminated != nil {
+			return s.State.Terminated.Message, nil
+		}
+	}
+	return "", nil
+}
+
+// jobPod is a hook Job's newest pod.
+func (a *App) jobPod(ctx context.Context, phase, revision string) (*corev1.Pod, error) {
+	pods := a.w.Cluster(a.Cluster).Kube.CoreV1().Pods(a.Site.Name)
+	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + a.JobName(phase, revision)})
+	if err != nil {
+		return nil, err
+	}
 	if len(list.Items) == 0 {
-		return "", fmt.Errorf("log of Job %s: it has no pod", a.JobName(phase, revision))
+		return nil, fmt.Errorf("find pod of Job %s: there is none", a.JobName(phase, revision))
 	}
 	newest := list.Items[0]
 	for _, pod := range list.Items[1:] {
@@ -244,8 +269,7 @@ func (a *App) JobLog(ctx context.Context, phase, revision string) (string, error
 			newest = pod
 		}
 	}
-	data, err := pods.GetLogs(newest.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
-	return string(data), err
+	return &newest, nil
 }
 
 // AwaitJobLog waits until a hook Job has said something, and returns its log.

@@ -43,10 +43,9 @@ func startOperator(ctx context.Context, cp *harness.ControlPlane) *operator {
 	return o
 }
 
-func (o *operator) stop() error {
+func (o *operator) stop() {
 	o.cancel()
 	<-o.done
-	return nil
 }
 
 func (o *operator) run(ctx context.Context) {

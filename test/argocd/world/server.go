@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	_ "modernc.org/sqlite" // Server.Count
 	"sigs.k8s.io/yaml"
 
 	"github.com/syncgate/syncgate/hooks/backup"
@@ -29,8 +31,9 @@ type Server struct {
 	// URL is its address, and CAFile whom to trust for it.
 	URL, CAFile string
 
-	stage   *harness.Stage
-	command harness.Command
+	stage    *harness.Stage
+	command  harness.Command
+	database string
 }
 
 // hookConfig is what the plugin is told of hook Jobs.
@@ -67,7 +70,7 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			return err
 		}
-		w.Server = &Server{URL: cfg.PublicURL, CAFile: ca, stage: w.stage}
+		w.Server = &Server{URL: cfg.PublicURL, CAFile: ca, stage: w.stage, database: cfg.Database.Path}
 		w.hooks = hookConfig{server: cfg.PublicURL, caFile: ca}
 		w.Server.command = harness.Command{
 			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate"), Args: []string{"server", "--config", file},
@@ -81,6 +84,17 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 func (s *Server) Start(ctx context.Context) (err error) {
 	s.Process, err = s.stage.Start(ctx, s.command)
 	return err
+}
+
+// Count asks the server's database, beside the server.
+func (s *Server) Count(ctx context.Context, query string, args ...any) (n int, err error) {
+	db, err := sql.Open("sqlite", "file:"+s.database+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, query, args...).Scan(&n)
+	return n, err
 }
 
 func (w *World) config(address string, opts Options, tokenFile string) config.Config {

@@ -231,20 +231,20 @@ type Cluster struct {
 func (c *Cluster) stop() error {
 	var errs []error
 	if c.operator != nil {
-		errs = append(errs, c.operator.stop())
+		c.operator.stop()
 	}
 	if c.Kubelet != nil {
 		errs = append(errs, c.Kubelet.Stop())
 	}
 	if c.ControlPlane != nil {
-		errs = append(errs, c.ControlPlane.Stop())
+		errs = append(errs, c.Stop())
 	}
 	return errors.Join(errs...)
 }
 
-// neighbour runs in every site's namespace before Mattermost is installed: a
+// Neighbour runs in every site's namespace before Mattermost is installed: a
 // check of pods waits while there are none at all.
-const neighbour = `
+const Neighbour = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: mail}
@@ -280,7 +280,7 @@ func (w *World) startCluster(ctx context.Context, c *Cluster, opts Options) (err
 		if err := c.Namespace(ctx, site); err != nil {
 			return err
 		}
-		if err := c.ApplyYAML(ctx, []byte(neighbour), harness.ApplyOptions{Namespace: site}); err != nil {
+		if err := c.ApplyYAML(ctx, []byte(Neighbour), harness.ApplyOptions{Namespace: site}); err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,9 @@ func (k *Kubelet) Stop() error {
 }
 
 // Refuse makes containers of an image wait from now on, as with the reason
-// ImagePullBackOff; those that run go on. image is as pods write it.
+// ImagePullBackOff; those that run go on. With the reason CrashLoopBackOff it
+// holds for pods that are to be kept running: one that runs once does not loop.
+// image is as pods write it.
 func (k *Kubelet) Refuse(image, reason, message string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -260,7 +260,7 @@ func jobIsDeleted(t *testing.T, c *cluster, namespace string) {
 		}
 		return errors.Join(err, errors.New("the pod is still there"))
 	})
-	if _, err := followed.Read(buf); err != nil || !strings.HasPrefix("asked to end\n", string(buf)) {
+	if n, err := followed.Read(buf); err != nil || string(buf[:n]) != "asked to end\n"[:n] {
 		t.Errorf("followed log: expected that it was asked to end, found %q, %v", buf, err)
 	}
 }

@@ -131,7 +131,8 @@ func (p *pod) refusal(seen *corev1.Pod) (corev1.ContainerStateWaiting, bool) {
 	p.k.mu.Lock()
 	defer p.k.mu.Unlock()
 	for _, c := range containers(seen) {
-		if waiting, ok := p.k.refused[c.Image]; ok {
+		waiting, ok := p.k.refused[c.Image]
+		if ok && (waiting.Reason != "CrashLoopBackOff" || seen.Spec.RestartPolicy == corev1.RestartPolicyAlways) {
 			return waiting, true
 		}
 	}

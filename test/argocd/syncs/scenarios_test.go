@@ -1,0 +1,316 @@
+package syncs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/syncgate/syncgate/test/argocd/world"
+	"github.com/syncgate/syncgate/test/harness"
+)
+
+const next = "11.7.5"
+
+// passes installs on both clusters, the second one known by its Secret, and
+// upgrades that one.
+func passes(ctx context.Context, t *testing.T, _ *world.World, site *world.Site) {
+	must(t, site.Install(ctx))
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	app := site.App("us")
+	if _, err := app.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	_, err = app.AwaitOperation(ctx, sha, "Succeeded")
+	must(t, err)
+	passed(ctx, t, app, sha, "presync", "postsync")
+	version(ctx, t, app, next)
+	version(ctx, t, site.App("eu"), world.FirstVersion)
+}
+
+// drift raises the version on one cluster only: nobody can sync that, by hand or
+// by itself, and the correction goes through at once.
+func drift(ctx context.Context, t *testing.T, _ *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	good, err := site.Head(ctx)
+	must(t, err)
+	app := site.App("eu")
+	_, err = site.Upgrade(ctx, next, "eu")
+	must(t, err)
+	const line = "syncgate: 1 finding in gate mattermost: mattermostCR.spec.version differs"
+	refused := func(s *world.Status) error {
+		if !strings.Contains(s.Condition("ComparisonError"), line) {
+			return fmt.Errorf("expected a ComparisonError with %q, found %+v", line, s.Conditions)
+		}
+		return nil
+	}
+	must(t, app.Refresh(ctx, false))
+	_, err = app.Await(ctx, refused)
+	must(t, err)
+	if _, err := app.Sync(ctx); err == nil {
+		t.Error("a manual sync of values that drift succeeded")
+	} else {
+		contains(t, "manual sync", err.Error(), line)
+	}
+	must(t, app.Automate(ctx, 1))
+	must(t, app.Refresh(ctx, true))
+	_, err = app.Await(ctx, func(s *world.Status) error {
+		if s.OperationState != nil && s.OperationState.Phase == "Running" {
+			return errors.New("a sync runs")
+		}
+		return refused(s)
+	})
+	must(t, err)
+	version(ctx, t, app, world.FirstVersion)
+
+	sha, err := site.Upgrade(ctx, next, "us")
+	must(t, err)
+	must(t, app.Refresh(ctx, true))
+	_, err = app.AwaitOperation(ctx, sha, "Succeeded")
+	must(t, err)
+	status, err := app.Await(ctx, func(s *world.Status) error {
+		if len(s.History) < 2 {
+			return fmt.Errorf("expected two syncs in the history, found %+v", s.History)
+		}
+		return nil
+	})
+	must(t, err)
+	if len(status.History) != 2 || status.History[0].Revision != good || status.History[1].Revision != sha {
+		t.Errorf("history: expected %s and %s, found %+v", good, sha, status.History)
+	}
+	version(ctx, t, app, next)
+}
+
+// waitsForABackup holds a sync until there is a fresh backup.
+func waitsForABackup(ctx context.Context, t *testing.T, _ *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	must(t, site.AgeBackups("eu", 72*time.Hour))
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	app := site.App("eu")
+	done := begin(ctx, app)
+	_, err = app.AwaitJobLog(ctx, "presync", sha, says("database-backup", "Wait"))
+	must(t, err)
+	version(ctx, t, app, world.FirstVersion)
+	_, err = site.Backup("eu")
+	must(t, err)
+	must(t, <-done)
+	passed(ctx, t, app, sha, "presync", "postsync")
+	version(ctx, t, app, next)
+}
+
+// preSyncFails has a pod that crashes before the sync: nothing is applied.
+func preSyncFails(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	w.EU.Kubelet.Refuse("registry.example.com/worker:1", "CrashLoopBackOff", "back-off 10s restarting failed container")
+	must(t, w.EU.ApplyYAML(ctx, []byte(strings.ReplaceAll(world.Neighbour, "mail", "worker")), harness.ApplyOptions{Namespace: site.Name}))
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	if _, err := app.Sync(ctx); err == nil {
+		t.Error("a sync whose PreSync fails succeeded")
+	}
+	op, err := app.AwaitOperation(ctx, sha, "Failed")
+	must(t, err)
+	// Argo CD takes a Job's message from its condition, which only Kubernetes
+	// writes: the operation names the Job and says that it failed, and the
+	// reason stands in the Job's log and in its pod's status.
+	hook := hookOf(t, op, app.JobName("presync", sha))
+	if hook.HookPhase != "Failed" || hook.Message == "" || !strings.Contains(op.Message, "unsuccessfully") {
+		t.Errorf("operation: expected it to say that the PreSync Job failed, found %q and %+v", op.Message, hook)
+	}
+	ended, err := app.JobMessage(ctx, "presync", sha)
+	must(t, err)
+	contains(t, "what the pod's status says", ended, "CrashLoopBackOff", "Failed")
+	log, err := app.JobLog(ctx, "presync", sha)
+	must(t, err)
+	contains(t, "PreSync log", log, "CrashLoopBackOff", "worker", "Failed")
+	_, err = app.AwaitJobLog(ctx, "syncfail", sha, says("verdict"))
+	must(t, err)
+	version(ctx, t, app, world.FirstVersion)
+	if list, err := site.PullRequests(ctx); err != nil || len(list) != 0 {
+		t.Errorf("pull requests: expected none, since nothing was applied; found %d, %v", len(list), err)
+	}
+}
+
+func hookOf(t *testing.T, op *world.Operation, job string) world.ResourceResult {
+	t.Helper()
+	for _, r := range op.SyncResult.Resources {
+		if r.Kind == "Job" && r.Name == job {
+			return r
+		}
+	}
+	t.Fatalf("operation: expected the Job %s in it, found %+v", job, op.SyncResult.Resources)
+	return world.ResourceResult{}
+}
+
+// postSyncFails upgrades to a version that crashes: a pull request takes it
+// back.
+func postSyncFails(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	const broken = "11.7.6"
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	w.EU.Kubelet.Refuse(world.Image+":"+broken, "CrashLoopBackOff", "back-off 10s restarting failed container")
+	sha, err := site.Upgrade(ctx, broken)
+	must(t, err)
+	if _, err := app.Sync(ctx); err == nil {
+		t.Error("a sync whose PostSync fails succeeded")
+	}
+	_, err = app.AwaitOperation(ctx, sha, "Failed")
+	must(t, err)
+	passed(ctx, t, app, sha, "presync")
+	version(ctx, t, app, broken)
+	log, err := app.JobLog(ctx, "postsync", sha)
+	must(t, err)
+	contains(t, "PostSync log", log, "CrashLoopBackOff", "Failed")
+	_, err = app.AwaitJobLog(ctx, "syncfail", sha, says("verdict"))
+	must(t, err)
+	pr, err := site.AwaitPullRequest(ctx)
+	must(t, err)
+	contains(t, "pull request", pr.GetBody(), "CrashLoopBackOff", sha[:12])
+	if _, err := site.Merge(ctx, pr.GetNumber()); err != nil {
+		t.Fatal(err)
+	}
+	values, err := harness.Git(ctx, site.Bare, "show", "refs/heads/main:"+world.Folder+"/clusters/eu/values.yaml")
+	must(t, err)
+	contains(t, "values after the merge", values, "version: "+world.FirstVersion)
+}
+
+// retries lets an automated sync fail as often as it may: the gate answers for
+// one Run of PreSync, and opens one pull request.
+func retries(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	const broken, limit = "11.7.7", 5
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	w.EU.Kubelet.Refuse(world.Image+":"+broken, "CrashLoopBackOff", "back-off 10s restarting failed container")
+	must(t, app.Automate(ctx, limit))
+	sha, err := site.Upgrade(ctx, broken)
+	must(t, err)
+	must(t, app.Refresh(ctx, false))
+	op, err := app.AwaitOperation(ctx, sha, "Failed")
+	must(t, err)
+	if op.RetryCount != limit {
+		t.Errorf("retries: expected %d, found %d: %s", limit, op.RetryCount, op.Message)
+	}
+	_, err = site.AwaitPullRequest(ctx)
+	must(t, err)
+	n, err := w.Server.Count(ctx, `SELECT count(*) FROM runs WHERE revision = ? AND phase = 'preSync'`, sha)
+	if err != nil || n != 1 {
+		t.Errorf("PreSync Runs: expected the first to be used again, found %d, %v", n, err)
+	}
+	_, err = app.AwaitJobLog(ctx, "presync", sha, says("Passed"))
+	must(t, err)
+}
+
+const helmHook = `
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: %[1]s
+  namespace: {{ .Release.Namespace }}
+  annotations:
+    helm.sh/hook: %[2]s
+    helm.sh/hook-delete-policy: before-hook-creation
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ` + world.ShellImage + `
+        command: [sh, -c, "echo %[1]s has run"]
+`
+
+// helmHooks has hooks of Helm's in the chart: they run as they would without
+// the gate, and after it.
+func helmHooks(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	_, err := site.Add(ctx, "Run hooks of Helm", map[string]string{
+		"chart/templates/before.yaml": fmt.Sprintf(helmHook, "before", "pre-install,pre-upgrade"),
+		"chart/templates/after.yaml":  fmt.Sprintf(helmHook, "after", "post-install,post-upgrade"),
+	})
+	must(t, err)
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	if _, err := app.Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	op, err := app.AwaitOperation(ctx, sha, "Succeeded")
+	must(t, err)
+	var order []string
+	for _, r := range op.SyncResult.Resources {
+		if r.HookType != "" {
+			order = append(order, r.HookType+" "+r.Name+" "+r.HookPhase)
+		}
+	}
+	done := map[string]*batchv1.Job{}
+	for hook, name := range map[string]string{"before": "before", "after": "after", "presync": app.JobName("presync", sha), "postsync": app.JobName("postsync", sha)} {
+		job, err := w.EU.Kube.BatchV1().Jobs(site.Name).Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatalf("%v; hooks: %q", err, order)
+		}
+		if job.Status.Succeeded != 1 {
+			t.Errorf("Job %s: expected that it succeeded, found %+v; hooks: %q", name, job.Status, order)
+		}
+		done[hook] = job
+	}
+	if !t.Failed() && (done["before"].Status.StartTime.Before(done["presync"].Status.CompletionTime) ||
+		done["postsync"].Status.StartTime.Before(done["after"].Status.CompletionTime)) {
+		t.Errorf("order: expected the gate, before, after, the gate; found %+v", done)
+	}
+	pods, err := w.EU.Kube.CoreV1().Pods(site.Name).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=after"})
+	must(t, err)
+	data, err := w.EU.Kube.CoreV1().Pods(site.Name).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+	must(t, err)
+	contains(t, "log of Helm's hook", string(data), "after has run")
+}
+
+// serverIsDown has no gate server when the sync begins: the Job says so and
+// waits for it.
+func serverIsDown(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	must(t, w.Server.Stop())
+	done := begin(ctx, app)
+	_, err = app.AwaitJobLog(ctx, "presync", sha, says("retry", "connection refused"))
+	must(t, err)
+	version(ctx, t, app, world.FirstVersion)
+	must(t, w.Server.Start(ctx))
+	must(t, <-done)
+	passed(ctx, t, app, sha, "presync", "postsync")
+	version(ctx, t, app, next)
+}
+
+// serverRestarts kills the gate server while a Job waits, and starts it again.
+func serverRestarts(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
+	must(t, site.Install(ctx, "eu"))
+	app := site.App("eu")
+	must(t, site.AgeBackups("eu", 72*time.Hour))
+	sha, err := site.Upgrade(ctx, next)
+	must(t, err)
+	done := begin(ctx, app)
+	_, err = app.AwaitJobLog(ctx, "presync", sha, says("database-backup", "Wait"))
+	must(t, err)
+	must(t, w.Server.Kill())
+	must(t, w.Server.Start(ctx))
+	_, err = site.Backup("eu")
+	must(t, err)
+	must(t, <-done)
+	passed(ctx, t, app, sha, "presync", "postsync")
+	version(ctx, t, app, next)
+	n, err := w.Server.Count(ctx, `SELECT count(*) FROM runs WHERE revision = ? AND phase = 'preSync'`, sha)
+	if err != nil || n != 1 {
+		t.Errorf("PreSync Runs: expected one, from before and after the restart, found %d, %v", n, err)
+	}
+}
