@@ -13,6 +13,12 @@ const (
 	PathOverrides = "/v1/overrides"
 )
 
+// The paths of the pages, which are for people and not a part of the API.
+const (
+	PathPageRuns  = "/runs"  // /runs/{id}
+	PathPageGates = "/gates" // /gates/{gate}/{cluster}/{revision}/{phase}: the newest Run
+)
+
 // TokenAudience is the audience that a hook Job's ServiceAccount token must be
 // made for: a token for another service is worth nothing here.
 const TokenAudience = "syncgate"

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -93,21 +95,48 @@ func TestExitCodes(t *testing.T) {
 type lines struct {
 	bytes.Buffer
 	address chan string
+	pages   chan string
 }
 
 func (l *lines) Write(p []byte) (int, error) {
 	var line struct{ Msg, Address string }
-	if json.Unmarshal(p, &line) == nil && line.Msg == "serving" {
-		l.address <- line.Address
+	if json.Unmarshal(p, &line) == nil {
+		switch line.Msg {
+		case "serving":
+			l.address <- line.Address
+		case "serving pages":
+			l.pages <- line.Address
+		}
 	}
 	return l.Buffer.Write(p)
+}
+
+// shows asks for the list of Runs, by a name that is the page's and by one that
+// is not.
+func shows(t *testing.T, address string) {
+	t.Helper()
+	for host, want := range map[string]int{address: http.StatusOK, "evil.example": http.StatusMisdirectedRequest} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if err := errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != want || strings.Contains(string(text), "No run matches") != (want == http.StatusOK) {
+			t.Errorf("the page as %s: %d, %v: %s", host, res.StatusCode, err, text)
+		}
+	}
 }
 
 func TestServesAndStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	config := write(t, "", "")
-	log := &lines{address: make(chan string, 1)}
+	config := write(t, "insecure: true\n", "insecure: true\npage: {listen: 127.0.0.1:0}\n")
+	log := &lines{address: make(chan string, 1), pages: make(chan string, 1)}
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, []string{"--config", config}, &bytes.Buffer{}, log) }()
 	select {
@@ -119,6 +148,8 @@ func TestServesAndStops(t *testing.T) {
 		if err == nil {
 			res.Body.Close()
 		}
+		pages := <-log.pages
+		shows(t, pages)
 		// A second server on the same database does not start.
 		var stderr bytes.Buffer
 		if c := run(t.Context(), []string{"--config", config}, &bytes.Buffer{}, &stderr); c != exitStart || !strings.Contains(stderr.String(), "another server") {

@@ -63,12 +63,17 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	} else {
 		log.WarnContext(ctx, "serving plain http: tokens can be read on the way", "setting", "insecure")
 	}
+	served := make(chan error, 2)
+	stopPages, err := a.servePages(ctx, cfg, served)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer func() { err = errors.Join(err, stopPages()) }()
 	if err := a.engine.Start(ctx); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	go a.known.refreshing(ctx)
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "tls", cfg.TLS != nil, "version", version)
-	served := make(chan error, 1)
 	go func() { served <- serveOn(httpServer, l) }()
 	select {
 	case err := <-served:

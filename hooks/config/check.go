@@ -57,6 +57,11 @@ func (d *decoder) checkServing(c *Config) {
 			d.wrongAt("listen", "expected host:port, found %.80q", c.Listen)
 		}
 	}
+	if c.Page.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Page.Listen); err != nil {
+			d.wrongAt("page.listen", "expected host:port, such as 127.0.0.1:8081, found %.80q", c.Page.Listen)
+		}
+	}
 	switch {
 	case c.TLS == nil && !c.Insecure:
 		d.wrongAt("tls", "expected certFile and keyFile, found nothing; `insecure: true` serves plain http, on which tokens can be read")

@@ -21,9 +21,11 @@ type Config struct {
 	// Insecure serves plain http: tokens can be read on the way. Only for a
 	// server behind something that ends TLS on the same machine, and tests.
 	Insecure bool `json:"insecure,omitempty"`
-	// PublicURL is where people reach the server; it is what pull requests
+	// PublicURL is where people see the pages of Runs; it is what pull requests
 	// link to. Default: none, and no links.
 	PublicURL string `json:"publicURL,omitempty"`
+	// Page serves the pages of Runs.
+	Page Page `json:"page,omitempty"`
 	// Database is where Runs are kept.
 	Database Database `json:"database"`
 	// CacheDir holds what is fetched from Git. It may be lost at any time.
@@ -45,6 +47,12 @@ type Config struct {
 	Limits Limits `json:"limits,omitempty"`
 	// Log says what is logged. Logs are JSON on standard error.
 	Log Log `json:"log,omitempty"`
+}
+
+// Page serves the pages of Runs, read-only and to whoever can reach them.
+type Page struct {
+	// Listen is the address, "host:port". Default: none, and no pages.
+	Listen string `json:"listen,omitempty"`
 }
 
 // TLS names the server's certificate, PEM. The files are read again when they

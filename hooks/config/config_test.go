@@ -35,6 +35,7 @@ func TestEveryField(t *testing.T) {
 		Listen:    "127.0.0.1:9443",
 		TLS:       &config.TLS{CertFile: "/etc/syncgate/tls/tls.crt", KeyFile: "/etc/tls.key"},
 		PublicURL: "https://gate.example/",
+		Page:      config.Page{Listen: "127.0.0.1:8081"},
 		Database:  config.Database{Path: "/etc/syncgate/data/gate.db", Retention: gate.Duration(720 * time.Hour)},
 		CacheDir:  "/var/cache/syncgate",
 		Repositories: []config.Repository{
@@ -152,6 +153,7 @@ func TestMistakes(t *testing.T) {
 		{"tls and insecure", "insecure: true", "insecure: true\ntls: {certFile: a, keyFile: b}", []string{"c.yaml:1:11: insecure: expected either tls or insecure, found both"}},
 		{"half of tls", "insecure: true", "tls: {certFile: a}", []string{"c.yaml:1:6: tls.keyFile: expected a value, found none"}},
 		{"listen", "insecure: true", "insecure: true\nlisten: localhost", []string{"c.yaml:2:9: listen: expected host:port"}},
+		{"page", "insecure: true", "insecure: true\npage: {listen: localhost}", []string{"c.yaml:2:16: page.listen: expected host:port"}},
 		{"public URL", "insecure: true", "insecure: true\npublicURL: gate.example", []string{"c.yaml:2:12: publicURL: expected https://host"}},
 		{"no repositories", "  - name: fleet\n    url: https://git.example/acme/fleet\n    forge: {plain: {dir: pulls}}", " []", []string{"c.yaml:5:2: repositories: expected at least one"}},
 		{"password in URL", "https://git", "https://u:hunter2@git", []string{"c.yaml:6:10: repositories[0].url: expected no password"}},

@@ -122,7 +122,7 @@ type Options struct {
 	Minimums     Minimums
 	Policies     policies.Options
 	Limits       Limits
-	// PublicURL is where people reach the server, "" when nobody knows.
+	// PublicURL is where people see the pages of Runs, "" when nobody does.
 	PublicURL string
 	// Admission are the clusters for which an admission.Index of what Runs let
 	// through is kept; none for none.
@@ -253,6 +253,9 @@ func (e *Engine) Runs(ctx context.Context, f store.Filter) ([]hooks.Run, error) 
 	}
 	return out, err
 }
+
+// Gates are the gates and clusters that there are Runs of.
+func (e *Engine) Gates(ctx context.Context) ([]store.Key, error) { return e.store.Gates(ctx) }
 
 // Events are a Run's events after the one numbered after, at most limit.
 func (e *Engine) Events(ctx context.Context, run string, after int64, limit int) ([]hooks.Event, error) {

@@ -434,7 +434,7 @@ func TestRevert(t *testing.T) {
 	want := gitops.RevertRequest{
 		Gate: "chat", Cluster: "eu", Failing: enginetest.Rev("b"), LastGood: enginetest.Rev("a"), Base: "main",
 		Failures: []gitops.Failure{{Name: "after", Status: "Fail", Reason: "pods crash", Evidence: []string{"node/a: pods crash"}}},
-		RunURL:   "https://gate.example/v1/runs/" + r.ID,
+		RunURL:   "https://gate.example/runs/" + r.ID,
 	}
 	if d := cmp.Diff(want, calls[0]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -242,5 +242,5 @@ func (e *Engine) runURL(id string) string {
 	if e.opts.PublicURL == "" {
 		return ""
 	}
-	return strings.TrimRight(e.opts.PublicURL, "/") + hooks.PathRuns + "/" + id
+	return strings.TrimRight(e.opts.PublicURL, "/") + hooks.PathPageRuns + "/" + id
 }

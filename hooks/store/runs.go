@@ -136,8 +136,15 @@ const maxClusters = 100_000
 type Filter struct {
 	Cluster, Gate, Revision string
 	Phase                   hooks.Phase
-	Limit                   int // at most; required
+	// Verdict is that of the Runs; Unfinished means those that have none.
+	Verdict hooks.Verdict
+	// Before is the id of a Run: only those that are listed after it.
+	Before string
+	Limit  int // at most; required
 }
+
+// Unfinished is Filter.Verdict for Runs that go on.
+const Unfinished hooks.Verdict = "unfinished"
 
 // Runs lists Runs, the newest first.
 func (s *Store) Runs(ctx context.Context, f Filter) ([]Stored, error) {
@@ -149,7 +156,18 @@ func (s *Store) Runs(ctx context.Context, f Filter) ([]Stored, error) {
 			query, args = query+` AND `+c.column+` = ?`, append(args, c.value)
 		}
 	}
-	return manyRuns(ctx, s.read, query+` ORDER BY started DESC, number DESC LIMIT ?`, append(args, f.Limit)...)
+	switch f.Verdict {
+	case "":
+	case Unfinished:
+		query += ` AND verdict = ''`
+	default:
+		query, args = query+` AND verdict = ?`, append(args, string(f.Verdict))
+	}
+	if f.Before != "" {
+		query, args = query+` AND (started, id) < (SELECT b.started, b.id FROM runs b WHERE b.id = ?)`, append(args, f.Before)
+	}
+	// An id begins with when it was made, so Runs of one moment are in order.
+	return manyRuns(ctx, s.read, query+` ORDER BY started DESC, id DESC LIMIT ?`, append(args, f.Limit)...)
 }
 
 func oneRun(ctx context.Context, q queryer, query string, args ...any) (Stored, error) {

@@ -51,7 +51,7 @@ var confined = map[string][]string{
 	"github.com/argoproj":              {"gitops/argocd", "plugin/cmpserver"},
 	"github.com/google/go-github/v60":  {"gitops/forge"},
 	"github.com/minio/minio-go/v7":     {"hooks/backup"},
-	"github.com/gin-gonic/gin":         {"hooks/server"},
+	"github.com/gin-gonic/gin":         {"hooks/server", "hooks/page"},
 	"github.com/google/cel-go":         {"policies/expr"},
 	"modernc.org/sqlite":               {"hooks/store"},
 	"helm.sh/helm/v3/pkg/engine":       {"plugin/render"},
