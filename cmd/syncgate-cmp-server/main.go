@@ -74,7 +74,8 @@ the repo-server looks for plugins. Applications name the plugin
 What hook Jobs run, and whom they ask, comes from the environment:
 SYNCGATE_HOOK_IMAGE and SYNCGATE_SERVER_URL (both needed),
 SYNCGATE_HOOK_SERVICE_ACCOUNT, SYNCGATE_HOOK_NAMESPACE,
-SYNCGATE_HOOK_PULL_SECRET and SYNCGATE_SERVER_CA_FILE.
+SYNCGATE_HOOK_PULL_SECRET, SYNCGATE_SERVER_CA_FILE and
+SYNCGATE_PUBLIC_URL.
 
 Exit codes: 0 ended when asked, 2 could not start or broke.`,
 		Version:       version,

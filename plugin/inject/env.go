@@ -14,6 +14,7 @@ func FromEnv(getenv func(name string) string) (Config, error) {
 		ServiceAccount: getenv("SYNCGATE_HOOK_SERVICE_ACCOUNT"),
 		Namespace:      getenv("SYNCGATE_HOOK_NAMESPACE"),
 		PullSecret:     getenv("SYNCGATE_HOOK_PULL_SECRET"),
+		PublicURL:      getenv("SYNCGATE_PUBLIC_URL"),
 	}
 	if file := getenv("SYNCGATE_SERVER_CA_FILE"); file != "" {
 		pem, err := os.ReadFile(file)

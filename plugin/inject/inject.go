@@ -38,6 +38,9 @@ type Config struct {
 	// PullSecret is the name of the Secret the image is pulled with; may be
 	// empty.
 	PullSecret string
+	// PublicURL is where people see Runs in a browser, http(s)://host[/path];
+	// Argo CD links to it from the Jobs. Empty means no links.
+	PublicURL string
 }
 
 // DefaultServiceAccount is Config.ServiceAccount when none is set.
@@ -68,7 +71,25 @@ func (c Config) Validate() error {
 	if u.User != nil {
 		return errors.New("the gate server's address holds a user or password; remove it from SYNCGATE_SERVER_URL")
 	}
+	if err := c.validatePublicURL(); err != nil {
+		return err
+	}
 	return c.validateCA()
+}
+
+// validatePublicURL refuses what a browser should not be sent to, and "|",
+// which ends the title in Argo CD's links.
+func (c Config) validatePublicURL() error {
+	if c.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(c.PublicURL, "|") {
+		return errors.New("the address of the runs' pages: expected http(s)://host[/path], without user, query, fragment or \"|\"; " +
+			"correct SYNCGATE_PUBLIC_URL in the plugin's environment, or unset it")
+	}
+	return nil
 }
 
 // maxCA bounds Config.CA: it is carried by an annotation, of which a pod may

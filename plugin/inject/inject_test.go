@@ -52,6 +52,7 @@ func testCA(t *testing.T) string {
 func TestJobs(t *testing.T) {
 	all := testConfig()
 	all.ServiceAccount, all.Namespace, all.PullSecret = "gatekeeper", "syncgate", "pull"
+	all.PublicURL = "https://syncgate.example.com/runs/"
 	for _, tt := range []struct {
 		name   string
 		gate   *gate.Gate
@@ -184,6 +185,11 @@ func TestRefuses(t *testing.T) {
 		{name: "no server", config: func(c *Config) { c.Server = "" }, want: "SYNCGATE_SERVER_URL"},
 		{name: "server without scheme", config: func(c *Config) { c.Server = "syncgate:443" }, want: "SYNCGATE_SERVER_URL"},
 		{name: "server with password", config: func(c *Config) { c.Server = "https://a:b@c" }, want: "remove it"},
+		{name: "pages", config: func(c *Config) { c.PublicURL = "http://localhost:8081" }},
+		{name: "pages by script", config: func(c *Config) { c.PublicURL = "javascript:alert(1)//h" }, want: "SYNCGATE_PUBLIC_URL"},
+		{name: "pages with password", config: func(c *Config) { c.PublicURL = "https://a:b@c" }, want: "SYNCGATE_PUBLIC_URL"},
+		{name: "pages with a title", config: func(c *Config) { c.PublicURL = "https://c/|javascript:x" }, want: "SYNCGATE_PUBLIC_URL"},
+		{name: "pages with a query", config: func(c *Config) { c.PublicURL = "https://c/?a=b" }, want: "SYNCGATE_PUBLIC_URL"},
 		{name: "key as CA", config: func(c *Config) {
 			c.CA = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 		}, want: "certificates in PEM and nothing else"},

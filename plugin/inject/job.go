@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -54,6 +56,9 @@ const (
 	// annotationCA carries the CA's certificates into the pod: the downward
 	// API makes a file of it, in every namespace and without a ConfigMap.
 	annotationCA = "syncgate.dev/ca"
+	// annotationLink makes Argo CD show a link beside the Job. The value is
+	// "title|URL".
+	annotationLink = "link.argocd.argoproj.io/syncgate"
 )
 
 // hook is one phase's Job.
@@ -97,16 +102,10 @@ func build(g *gate.Gate, h hook, ch Change, cfg Config) (render.Object, error) {
 	job := document{
 		TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
 		ObjectMeta: metav1.ObjectMeta{
-			Name:      Name(h.command, g.Metadata.Name, ch.Cluster, ch.Revision),
-			Namespace: cfg.Namespace,
-			Labels:    labels,
-			Annotations: map[string]string{
-				annotationHook:          h.argo,
-				annotationDelete:        "BeforeHookCreation",
-				annotationWave:          fmt.Sprint(h.wave),
-				"syncgate.dev/cluster":  ch.Cluster,
-				"syncgate.dev/revision": ch.Revision,
-			},
+			Name:        Name(h.command, g.Metadata.Name, ch.Cluster, ch.Revision),
+			Namespace:   cfg.Namespace,
+			Labels:      labels,
+			Annotations: annotations(g, h, ch, cfg),
 		},
 		Spec: batchv1.JobSpec{
 			BackoffLimit:          ptr[int32](0),
@@ -129,6 +128,28 @@ func build(g *gate.Gate, h hook, ch Change, cfg Config) (render.Object, error) {
 		Source: g.File,
 		Data:   bytes.TrimSpace(text),
 	}, nil
+}
+
+func annotations(g *gate.Gate, h hook, ch Change, cfg Config) map[string]string {
+	a := map[string]string{
+		annotationHook:          h.argo,
+		annotationDelete:        "BeforeHookCreation",
+		annotationWave:          fmt.Sprint(h.wave),
+		"syncgate.dev/cluster":  ch.Cluster,
+		"syncgate.dev/revision": ch.Revision,
+	}
+	if cfg.PublicURL != "" {
+		a[annotationLink] = "Syncgate run|" + link(g, h, ch, cfg)
+	}
+	return a
+}
+
+// link is the page of the newest Run that the Job will have asked for. What is
+// rendered is cached, so the Run is named by what it is about and not by its
+// id.
+func link(g *gate.Gate, h hook, ch Change, cfg Config) string {
+	return strings.TrimRight(cfg.PublicURL, "/") + "/gates/" + url.PathEscape(g.Metadata.Name) + "/" + url.PathEscape(ch.Cluster) +
+		"/" + ch.Revision + "/" + strings.ToLower(h.argo[:1]) + h.argo[1:]
 }
 
 func podAnnotations(cfg Config) map[string]string {

@@ -342,7 +342,10 @@ func configured(t *testing.T, env []corev1.EnvVar) {
 	for _, e := range env {
 		vars[e.Name] = e.Value
 	}
-	c := inject.Config{Image: vars["SYNCGATE_HOOK_IMAGE"], Server: vars["SYNCGATE_SERVER_URL"]}
+	if vars["SYNCGATE_PUBLIC_URL"] != "https://syncgate.example.com" {
+		t.Errorf("SYNCGATE_PUBLIC_URL: expected config.publicURL, found %q", vars["SYNCGATE_PUBLIC_URL"])
+	}
+	c := inject.Config{Image: vars["SYNCGATE_HOOK_IMAGE"], Server: vars["SYNCGATE_SERVER_URL"], PublicURL: vars["SYNCGATE_PUBLIC_URL"]}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -57,6 +57,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $known "insecure" true -}}
 {{- end -}}
 {{- end -}}
+{{- with .Values.page }}
+{{- if .enabled -}}
+{{- if and .proxied (not (and .from $.Values.networkPolicy.enabled)) -}}
+{{- fail "page.proxied: expected page.from and networkPolicy.enabled: the pages have no login, so only the proxy may reach them" -}}
+{{- end -}}
+{{- $_ := set $known "page" (dict "listen" (printf "%s:%d" (ternary "" "127.0.0.1" .proxied) (int .port))) -}}
+{{- end -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $known (deepCopy .Values.config)) -}}
 {{- end -}}
 
