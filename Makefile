@@ -41,7 +41,7 @@ endif
 .PHONY: e2e
 e2e: ## Take changes through real Argo CD, both majors, and tell the demo
 	@$(TOOL) etcd kube-apiserver kube-controller-manager kube-scheduler argocd2 argocd3 >/dev/null
-	$(STATIC) go test -count=1 -timeout 30m $(TESTFLAGS) ./test/argocd/... ./test/e2e/...
+	$(STATIC) go test -count=1 -parallel 8 -timeout 30m $(TESTFLAGS) ./test/argocd/... ./test/e2e/...
 
 .PHONY: bench
 bench: ## Run the benchmarks of docs/benchmarks.md

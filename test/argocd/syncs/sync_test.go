@@ -24,6 +24,7 @@ var scenarios = []struct {
 	{"postsync-fails", postSyncFails},
 	{"retries", retries},
 	{"helm-hooks", helmHooks},
+	{"hotfix", hotfix},
 }
 
 // faults are what happens to the gate server meanwhile. They come one after
