@@ -86,7 +86,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Repositories: repositories,
 		Clusters:     a.known,
 		Checks:       checks.New(checks.Options{Stores: stores, HTTP: checks.HTTPOptions{AllowHosts: cfg.Checks.HTTPAllowHosts}}),
-		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync, Guards: requiredGuards(cfg)},
+		Minimums:     engine.Minimums{PreSync: cfg.Minimums.PreSync, PostSync: cfg.Minimums.PostSync, Revert: cfg.Minimums.Revert, Guards: requiredGuards(cfg)},
 		Admission:    asking(cfg),
 		Limits: engine.Limits{
 			Runs: cfg.Limits.Runs, Checks: cfg.Limits.ChecksPerRun,

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/gate"
@@ -42,6 +43,11 @@ func (d *decoder) check(c *Config) {
 	}
 	d.checkMinimums("minimums.preSync", c.Minimums.PreSync)
 	d.checkMinimums("minimums.postSync", c.Minimums.PostSync)
+	for i, name := range c.Minimums.Revert {
+		if !slices.ContainsFunc(c.Minimums.PreSync, func(m gate.Check) bool { return m.Name == name }) {
+			d.wrongAt(fmt.Sprintf("minimums.revert[%d]", i), "expected the name of a check in minimums.preSync, found %.80q", name)
+		}
+	}
 	d.checkGuards(c)
 	d.checkAdmission(c)
 	switch c.Log.Level {

@@ -134,6 +134,10 @@ type Plain struct {
 type Minimums struct {
 	PreSync  []gate.Check `json:"preSync,omitempty"`
 	PostSync []gate.Check `json:"postSync,omitempty"`
+	// Revert names the preSync checks of this list that a proved revert still
+	// needs; "[]" is none of them. Default: all, so a required backup blocks a
+	// revert too.
+	Revert []string `json:"revert,omitempty"`
 	// Guards are guards that hold whatever Gates say.
 	Guards []MinimumGuard `json:"guards,omitempty"`
 }

@@ -52,6 +52,8 @@ type Clusters interface {
 type Minimums struct {
 	PreSync  []gate.Check
 	PostSync []gate.Check
+	// Revert names the PreSync ones that a proved revert needs; nil is all.
+	Revert []string
 	// Guards hold beside those of the Gates.
 	Guards []RequiredGuard
 }

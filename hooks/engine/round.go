@@ -70,6 +70,10 @@ func (e *Engine) newRound(ctx context.Context, r store.Stored) (*round, time.Dur
 	}
 	phase, checks := e.phase(s.gate, r.Change.Phase)
 	interval := phase.Interval.Or(defaultInterval)
+	checks, reverts, err := e.spare(ctx, repo, s, r.Key(), checks)
+	if err != nil {
+		return nil, interval, err
+	}
 	values, err := s.clusterValues(ctx, r.Change.Cluster, e.opts.Policies)
 	if err != nil {
 		return nil, interval, fmt.Errorf("merge values of cluster %s: %w", r.Change.Cluster, err)
@@ -86,6 +90,9 @@ func (e *Engine) newRound(ctx context.Context, r store.Stored) (*round, time.Dur
 	}
 	if r.Change.Phase == hooks.PreSync {
 		rd.add(valuesCheck, valuesHold{e: e, s: s, repo: repo, run: r})
+	}
+	if reverts.proved() {
+		rd.add(revertCheck, reverts)
 	}
 	for _, c := range checks {
 		chk, err := e.opts.Checks(c.spec)

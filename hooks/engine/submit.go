@@ -96,6 +96,10 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 				"%s: %s check %q: %v", s.gate.File, k.Phase, c.name, err)
 		}
 	}
+	checks, reverts, err := e.spare(ctx, repo, s, k, checks)
+	if err != nil {
+		return plan{}, err
+	}
 	p := plan{
 		deadline: min(phase.Deadline.Or(defaultDeadline), e.opts.Limits.MaxDeadline),
 		freshFor: time.Duration(phase.FreshFor),
@@ -115,6 +119,9 @@ func (e *Engine) plan(ctx context.Context, repo *Repository, k store.Key) (plan,
 		p.note = fmt.Sprintf("gate %s asks no checks in %s", k.Gate, k.Phase)
 	default:
 		p.note = fmt.Sprintf("gate %s asks %d checks in %s: %s", k.Gate, len(names), k.Phase, list(names))
+	}
+	if note := reverts.note(k.Revision); note != "" {
+		p.note += "; " + cut(note, maxReason)
 	}
 	return p, nil
 }
@@ -278,6 +285,8 @@ func canonicalURL(raw string) string {
 type named struct {
 	name string
 	spec gate.Check
+	// required is true of what the server's configuration asks.
+	required bool
 }
 
 // phase is the Gate's phase with the checks that are always asked put first.
@@ -294,7 +303,7 @@ func (e *Engine) phase(g *gate.Gate, p hooks.Phase) (gate.Phase, []named) {
 	default:
 		return phase, nil
 	}
-	taken := map[string]bool{valuesCheck: true, gateCheck: true}
+	taken := map[string]bool{valuesCheck: true, gateCheck: true, revertCheck: true}
 	var out []named
 	add := func(prefix string, specs []gate.Check) {
 		for _, s := range specs {
@@ -303,7 +312,7 @@ func (e *Engine) phase(g *gate.Gate, p hooks.Phase) (gate.Phase, []named) {
 				name += "'"
 			}
 			taken[name] = true
-			out = append(out, named{name, s})
+			out = append(out, named{name, s, prefix != ""})
 		}
 	}
 	add("required/", minimum)

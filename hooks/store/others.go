@@ -36,3 +36,13 @@ func (t *Tx) LetGoElsewhere(ctx context.Context, k Key, since time.Time) (bool, 
 	}
 	return n > 0, nil
 }
+
+// LetGo are the Runs that tell what was let onto the key's cluster, the newest
+// first, at most limit, without their Results: preSync ones that let it, and all
+// postSync ones. The key's revision and phase do not matter.
+func (s *Store) LetGo(ctx context.Context, k Key, limit int) ([]Stored, error) {
+	return bareRuns(ctx, s.read, `SELECT `+runColumns+` FROM runs WHERE`+onCluster+
+		`AND (phase = ? AND verdict IN (?, ?) OR phase = ?)
+		ORDER BY CASE WHEN ended > 0 THEN ended ELSE started END DESC, id DESC LIMIT ?`,
+		k.Repository, k.Gate, k.Cluster, string(hooks.PreSync), string(hooks.Passed), string(hooks.Overridden), string(hooks.PostSync), limit)
+}

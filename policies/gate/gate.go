@@ -169,4 +169,10 @@ type Revert struct {
 	Paths []string `json:"paths,omitempty"`
 	// Labels are put on the pull request beside "syncgate".
 	Labels []string `json:"labels,omitempty"`
+	// Gate names the PreSync checks that a revert still needs. Default: none,
+	// so that what is broken does not stand in the way of its own repair. The
+	// rules, and what the server requires, are always asked. A revert is what
+	// gives every guarded file back as it was in the last revision that passed
+	// on the cluster, after what was applied since has failed there.
+	Gate []string `json:"gate,omitempty"`
 }

@@ -38,6 +38,11 @@ func (d *decoder) semantics(g *Gate) {
 		_, err := parseFileGlob(g.Dir(), p)
 		d.expectNoError(fmt.Sprintf("spec.revert.paths[%d]", i), err, "correct the glob")
 	}
+	for i, name := range g.Spec.Revert.Gate {
+		d.expect(fmt.Sprintf("spec.revert.gate[%d]", i),
+			slices.ContainsFunc(g.Spec.PreSync.Checks, func(c Check) bool { return c.Name == name }),
+			fmt.Sprintf("expected the name of a check in spec.preSync, found %.80q", name), "name one, or add it there")
+	}
 	d.guards(g)
 }
 
