@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/syncgate/syncgate/hooks/backup"
+	"github.com/syncgate/syncgate/hooks/config"
 )
 
 const kubeconfig = `{apiVersion: v1, kind: Config, current-context: eu, clusters: [{name: eu, cluster: {server: "http://127.0.0.1:1"}}],
@@ -182,5 +183,14 @@ func TestCredentialsFromTheEnvironment(t *testing.T) {
 	}
 	if in[0].S3.AccessKey != "" {
 		t.Error("the configuration itself was changed")
+	}
+}
+
+// A pull request does not link to a page that nobody serves.
+func TestNoLinksWithoutPages(t *testing.T) {
+	for listen, want := range map[string]string{"": "", "127.0.0.1:8081": "https://gate.example"} {
+		if got := linked(&config.Config{PublicURL: "https://gate.example", Page: config.Page{Listen: listen}}); got != want {
+			t.Errorf("page.listen %q: links to %q, want %q", listen, got, want)
+		}
 	}
 }

@@ -10,10 +10,21 @@ import (
 	"github.com/syncgate/syncgate/hooks/page"
 )
 
+// linked is what pull requests link to: nothing while there are no pages.
+func linked(cfg *config.Config) string {
+	if cfg.Page.Listen == "" {
+		return ""
+	}
+	return cfg.PublicURL
+}
+
 // servePages serves browsers, if the configuration says where, until stop is
 // called. When it breaks it tells served.
 func (a *app) servePages(ctx context.Context, cfg *config.Config, served chan<- error) (stop func() error, err error) {
 	if cfg.Page.Listen == "" {
+		if cfg.PublicURL != "" {
+			a.log.WarnContext(ctx, "nothing links to the public address: there are no pages", "setting", "page.listen")
+		}
 		return func() error { return nil }, nil
 	}
 	var lc net.ListenConfig

@@ -95,7 +95,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 			MaxOverride: cfg.Limits.MaxOverride.Or(0), RevertTries: cfg.Limits.RevertTries,
 			Retention: cfg.Database.Retention.Or(0),
 		},
-		PublicURL: cfg.PublicURL,
+		PublicURL: linked(cfg),
 		Log:       log,
 	})
 	if err != nil {
