@@ -61,6 +61,7 @@ func TestEveryField(t *testing.T) {
 				{Name: "backup", Backup: &gate.BackupCheck{MaxAge: gate.Duration(24 * time.Hour), Objects: &gate.ObjectBackup{Store: "dumps"}}},
 			},
 			PostSync: []gate.Check{{Name: "site", HTTP: &gate.HTTPCheck{URL: "https://chat.example/ping", Headers: map[string]string{"Accept": "text/plain"}, Timeout: gate.Duration(5 * time.Second)}}},
+			Revert:   []string{"nodes"},
 			Guards: []config.MinimumGuard{
 				{Repository: "fleet", Gate: "chat", Clusters: []string{"eu"}, Namespace: "chat", Guard: gate.Guard{
 					Use: "mattermost/server", APIVersion: "installation.mattermost.com/v1beta1", Kind: "Mattermost", Name: "chat", Fields: []gate.GuardField{

@@ -600,6 +600,12 @@ func TestSyncFail(t *testing.T) {
 	if r.Verdict != hooks.Passed || err != nil || !strings.Contains(fmt.Sprint(notes(events)), pre.ID+": Failed: one: Fail: node down") {
 		t.Errorf("%s, notes %q, %v", r.Verdict, notes(events), err)
 	}
+	if want := "recorded: the sync failed by preSync, run " + pre.ID + ": Failed: one: Fail: node down"; r.Reason != want {
+		t.Errorf("reason %q, want %q", r.Reason, want)
+	}
+	if log, err := e.AuditLog(t.Context(), 1); err != nil || len(log) != 1 || !strings.Contains(log[0].Detail, pre.ID) {
+		t.Errorf("audit: %v %+v", err, log)
+	}
 	r = evaluate(t, e, enginetest.Change(hooks.SyncFail, "b", "x"))
 	events, _ = e.Events(t.Context(), r.ID, 0, 100)
 	if !strings.Contains(fmt.Sprint(notes(events)), "no run of this revision is known") {

@@ -62,6 +62,7 @@ func waited(r store.Stored) bool {
 // and always passes: there is nothing left to hold.
 func (e *Engine) recordSyncFail(ctx context.Context, r store.Stored, job *river.Job[runArgs]) error {
 	var notes []string
+	culprit := ""
 	for _, phase := range []hooks.Phase{hooks.PreSync, hooks.PostSync} {
 		k := r.Key()
 		k.Phase = phase
@@ -76,14 +77,21 @@ func (e *Engine) recordSyncFail(ctx context.Context, r store.Stored, job *river.
 		default:
 			notes = append(notes, fmt.Sprintf("%s, run %s: %s: %s", phase, run.ID, run.Verdict, run.Reason))
 		}
+		if run.Done() && !run.Verdict.LetsGo() {
+			culprit = notes[len(notes)-1]
+		}
 	}
 	if len(notes) == 0 {
 		notes = append(notes, "no run of this revision is known: the sync failed for another reason, which the sync operation's message tells")
 	}
-	return e.finishNoted(ctx, r, notes, job)
+	reason := "recorded: the sync failed, and not by a check of the gate"
+	if culprit != "" {
+		reason = "recorded: the sync failed by " + culprit
+	}
+	return e.finishNoted(ctx, r, notes, cut(reason, maxReason), job)
 }
 
-func (e *Engine) finishNoted(ctx context.Context, r store.Stored, notes []string, job *river.Job[runArgs]) error {
+func (e *Engine) finishNoted(ctx context.Context, r store.Stored, notes []string, reason string, job *river.Job[runArgs]) error {
 	err := e.store.InTx(ctx, func(tx *store.Tx) error {
 		now, err := tx.Run(ctx, r.ID)
 		if err != nil || now.Done() {
@@ -99,5 +107,5 @@ func (e *Engine) finishNoted(ctx context.Context, r store.Stored, notes []string
 	if err != nil {
 		return err
 	}
-	return e.finish(ctx, r, decision{hooks.Passed, "recorded"}, job)
+	return e.finish(ctx, r, decision{hooks.Passed, reason}, job)
 }
