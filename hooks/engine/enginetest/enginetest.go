@@ -33,12 +33,14 @@ func Rev(digit string) string { return strings.Repeat(digit, 40) }
 
 // World is everything an engine works with.
 type World struct {
-	Git      *Git
-	Checks   *Checks
-	Reverter *Reverter
-	Clusters *Clusters
-	Minimums engine.Minimums
-	Limits   engine.Limits
+	Git *Git
+	// Repository is used in place of Git where it is set.
+	Repository engine.Git
+	Checks     *Checks
+	Reverter   *Reverter
+	Clusters   *Clusters
+	Minimums   engine.Minimums
+	Limits     engine.Limits
 	// Admission has the engine keep the admission index, for both clusters.
 	Admission bool
 	Now       func() time.Time
@@ -63,9 +65,13 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var repo engine.Git = w.Git
+	if w.Repository != nil {
+		repo = w.Repository
+	}
 	e, err = engine.New(engine.Options{
 		Store:        s,
-		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: w.Git, Reverter: w.Reverter}},
+		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: repo, Reverter: w.Reverter}},
 		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.admission(),
 		PublicURL: "https://gate.example/", Now: w.Now, Log: slog.New(slog.DiscardHandler),
 	})
