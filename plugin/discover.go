@@ -37,11 +37,11 @@ func claimed(fsys fs.FS, req Request) (string, error) {
 	if req.Gate != "" {
 		return req.Gate, nil
 	}
-	dir, err := cleanDir(req.Dir)
+	dir, err := gate.CleanDir(req.Dir)
 	if err != nil {
 		return "", err
 	}
-	file, err := gateOf(fsys, dir)
+	file, err := gate.Nearest(fsys, dir)
 	if err != nil || file == "" {
 		return "", err
 	}
@@ -52,7 +52,7 @@ func claimed(fsys fs.FS, req Request) (string, error) {
 }
 
 func usable(fsys fs.FS, file, dir string) bool {
-	g, err := load(fsys, file)
+	g, err := gate.Load(fsys, file)
 	if err != nil {
 		return true
 	}
@@ -62,7 +62,7 @@ func usable(fsys fs.FS, file, dir string) bool {
 	if g.Dir() == dir || len(g.Spec.ClustersFrom) > 0 {
 		return true
 	}
-	below, err := clustersBelow(g, dir)
+	below, err := g.ClustersBelow(dir)
 	return err != nil || len(below) > 0
 }
 
@@ -89,14 +89,14 @@ func Parameters(ctx context.Context, fsys fs.FS, req Request, w io.Writer) error
 	if g, err = policies.Expand(ctx, fsys, g, req.Policies); err != nil {
 		return err
 	}
-	names := clusterNames(g)
+	names := g.ClusterNames()
 	chosen, err := chooseCluster(g, req)
 	if err != nil {
 		chosen = ""
 	}
 	list := []announcement{{
 		Name: ParameterCluster, Title: "Cluster",
-		Tooltip:  fmt.Sprintf("Which cluster of gate %s to render: %s", g.Metadata.Name, orNone(names)),
+		Tooltip:  fmt.Sprintf("Which cluster of gate %s to render: %s", g.Metadata.Name, gate.SomeOrNone(names)),
 		Required: chosen == "", ItemType: "string", CollectionType: "string", String: chosen,
 	}, {
 		Name: ParameterGate, Title: "Gate",

@@ -206,7 +206,7 @@ func notSent(g *gate.Gate, req Request, err error) error {
 func outside(g *gate.Gate, root string) []string {
 	var list []string
 	add := func(dir string) {
-		if dir = "/" + strings.TrimPrefix(dir, "."); !isBelow(strings.TrimPrefix(dir, "/"), root) && !slices.Contains(list, dir) {
+		if dir = "/" + strings.TrimPrefix(dir, "."); !below(strings.TrimPrefix(dir, "/"), root) && !slices.Contains(list, dir) {
 			list = append(list, dir)
 		}
 	}
@@ -222,4 +222,9 @@ func outside(g *gate.Gate, root string) []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// below reports whether file is dir or lies in it.
+func below(file, dir string) bool {
+	return dir == "." || file == dir || strings.HasPrefix(file, dir+"/")
 }
