@@ -48,6 +48,9 @@ var (
 
 const maxTarget = 255
 
+// IsRevision reports whether s is a full commit SHA in lower-case hex.
+func IsRevision(s string) bool { return revisionForm.MatchString(s) }
+
 // Validate says what is wrong with the form of c; it asks nobody.
 func (c Change) Validate() error {
 	switch {

@@ -73,6 +73,12 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	go a.known.refreshing(ctx)
+	watching, stopWatching := context.WithCancel(ctx)
+	defer a.watchers.Wait()
+	defer stopWatching()
+	if err := a.watch(watching, cfg.Applications); err != nil {
+		return errors.Join(err, l.Close(), a.engine.Stop(context.WithoutCancel(ctx)))
+	}
 	log.InfoContext(ctx, "serving", "address", l.Addr().String(), "tls", cfg.TLS != nil, "version", version)
 	go func() { served <- serveOn(httpServer, l) }()
 	select {

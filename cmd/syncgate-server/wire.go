@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -33,6 +34,8 @@ type app struct {
 	known   *fleet
 	log     *slog.Logger
 	closers []func() error
+	// watchers look at Applications while the server runs.
+	watchers sync.WaitGroup
 }
 
 // close frees what wire opened, the last first.

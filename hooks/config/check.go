@@ -41,6 +41,9 @@ func (d *decoder) check(c *Config) {
 			d.wrongAt(path, "expected exactly one of folder and s3")
 		}
 	}
+	for i, a := range c.Applications {
+		d.required(fmt.Sprintf("applications[%d].cluster", i), a.Cluster)
+	}
 	d.checkMinimums("minimums.preSync", c.Minimums.PreSync)
 	d.checkMinimums("minimums.postSync", c.Minimums.PostSync)
 	for i, name := range c.Minimums.Revert {

@@ -34,6 +34,9 @@ type Config struct {
 	Repositories []Repository `json:"repositories"`
 	// Clusters are where Changes come from and checks ask, at least one entry.
 	Clusters []clusters.Options `json:"clusters"`
+	// Applications are the Argo CDs whose syncs are watched, so that one which
+	// went past its hooks is seen.
+	Applications []Applications `json:"applications,omitempty"`
 	// Stores are where backups lie.
 	Stores []backup.StoreOptions `json:"stores,omitempty"`
 	// Minimums are checks that every Gate has. A Gate can add to them and not
@@ -53,6 +56,16 @@ type Config struct {
 type Page struct {
 	// Listen is the address, "host:port". Default: none, and no pages.
 	Listen string `json:"listen,omitempty"`
+}
+
+// Applications are those of one Argo CD.
+type Applications struct {
+	// Cluster is where that Argo CD runs: one of the clusters' names.
+	Cluster string `json:"cluster"`
+	// Namespace holds them. Default "argocd".
+	Namespace string `json:"namespace,omitempty"`
+	// Plugin is what Applications call Syncgate's plugin. Default "syncgate".
+	Plugin string `json:"plugin,omitempty"`
 }
 
 // TLS names the server's certificate, PEM. The files are read again when they

@@ -72,6 +72,7 @@ func TestEveryField(t *testing.T) {
 					Fields: []gate.GuardField{{Path: "spec.template.spec.containers[name=web].image", Value: "${values.image}", Unset: "none"}}}},
 			},
 		},
+		Applications: []config.Applications{{Cluster: "eu", Namespace: "argo", Plugin: "gate"}},
 		Admission: config.Admission{Clusters: []config.AdmissionCluster{
 			{Name: "eu", ClientCAFile: "/etc/syncgate/eu-ca.pem", ClientNames: []string{"eu-apiserver"}},
 			{Name: "us", TokenFile: "/etc/syncgate/us-token", TokenInPath: true},

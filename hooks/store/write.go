@@ -167,7 +167,7 @@ func (s *Store) Baselines(ctx context.Context, k Key, limit int) (out []Baseline
 type AuditEntry struct {
 	At time.Time
 	// Action is what was tried: "authenticate", "authorize", "change",
-	// "verdict", "override", "revert", "settle", "admission".
+	// "verdict", "override", "revert", "settle", "admission", "bypass".
 	Action string
 	// Subject is who: a user name, "" when unknown; "syncgate" is the server.
 	Subject string
@@ -217,6 +217,9 @@ func (s *Store) AuditLog(ctx context.Context, limit int) (out []AuditEntry, err 
 func (t *Tx) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if _, err := t.tx.ExecContext(ctx, `DELETE FROM audit WHERE at < ?`, toMicro(before)); err != nil {
 		return 0, fmt.Errorf("prune audit: %w", err)
+	}
+	if _, err := t.tx.ExecContext(ctx, `DELETE FROM operations WHERE id <> ? AND at < ?`, watching, toMicro(before)); err != nil {
+		return 0, fmt.Errorf("prune operations: %w", err)
 	}
 	res, err := t.tx.ExecContext(ctx, `DELETE FROM runs WHERE verdict <> '' AND ended < ?`, toMicro(before))
 	if err != nil {

@@ -93,6 +93,8 @@ type Spec struct {
 	PostSync Phase `json:"postSync,omitempty"`
 	// Revert says what happens when PostSync does not pass.
 	Revert Revert `json:"revert,omitempty"`
+	// Bypass says what happens when a sync went past this Gate's hooks.
+	Bypass Bypass `json:"bypass,omitempty"`
 	// Guards are fields of objects in the cluster that may change only as a
 	// passed Run of this Gate has them; the admission webhook refuses the rest.
 	Guards []Guard `json:"guards,omitempty"`
@@ -155,6 +157,14 @@ type Phase struct {
 	FreshFor Duration `json:"freshFor,omitempty"`
 	// Checks must all pass.
 	Checks []Check `json:"checks,omitempty"`
+}
+
+// Bypass says what happens when the server sees that a sync went past the
+// hooks, which it can where it watches Argo CD's Applications.
+type Bypass struct {
+	// Validate asks the postSync checks all the same, and reverts when they do
+	// not pass. Without it, the bypass is only reported.
+	Validate bool `json:"validate,omitempty"`
 }
 
 // Revert says whether, where and with what a failed change is undone.

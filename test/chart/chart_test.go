@@ -45,9 +45,11 @@ var scenarios = []struct {
 		"ConfigMap argocd/gate-syncgate-plugin",
 		"ConfigMap syncgate/gate-syncgate",
 		"NetworkPolicy syncgate/gate-syncgate",
+		"Role argocd/syncgate-gate-syncgate-applications",
 		"Role argocd/syncgate-gate-syncgate-argocd-clusters",
 		"Role mattermost/syncgate-gate-syncgate",
 		"Role mattermost-operator/syncgate-gate-syncgate",
+		"RoleBinding argocd/syncgate-gate-syncgate-applications",
 		"RoleBinding argocd/syncgate-gate-syncgate-argocd-clusters",
 		"RoleBinding mattermost/syncgate-gate-syncgate",
 		"RoleBinding mattermost-operator/syncgate-gate-syncgate",
@@ -254,6 +256,14 @@ func narrow(t *testing.T, role string, r rbacv1.PolicyRule) {
 		want := rbacv1.PolicyRule{APIGroups: []string{"syncgate.dev"}, Resources: []string{"gates"}, Verbs: []string{"override"}, ResourceNames: r.ResourceNames}
 		if diff := cmp.Diff(want, r); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", role, diff)
+		}
+		return
+	}
+	if strings.HasSuffix(role, "-applications") {
+		for _, res := range r.Resources {
+			if want := map[string][]string{"applications": {"list", "watch"}, "events": {"create"}}[res]; !slices.Equal(want, r.Verbs) {
+				t.Errorf("%s: may %v %s, want %v", role, r.Verbs, res, want)
+			}
 		}
 		return
 	}

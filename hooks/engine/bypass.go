@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/syncgate/syncgate/gitops"
+	"github.com/syncgate/syncgate/hooks"
+	"github.com/syncgate/syncgate/hooks/store"
+	"github.com/syncgate/syncgate/policies/gate"
+)
+
+// What a Notice is called.
+const (
+	gateBypassed = "GateBypassed" // something was applied that no Run let through
+	hooksSkipped = "HooksSkipped" // no hooks ran, for a revision that had passed before
+)
+
+const (
+	// clockSkew is how much the clock of the delivering tool may be ahead.
+	clockSkew = 10 * time.Second
+	// noticeFor is for how long after its end an operation is told of again
+	// when it is seen again, in case the first time was lost with a process.
+	noticeFor = 10 * time.Minute
+)
+
+// Observe holds a finished operation of an Application against the Runs there
+// are: hooks that did not run asked nobody. What it finds goes into the audit
+// log once, and comes back as a Notice; nil when there is nothing to say. An
+// error means that it could not be found out, and is worth another try.
+func (e *Engine) Observe(ctx context.Context, op gitops.Operation) (*gitops.Notice, error) {
+	known, err := e.remembers(ctx, op)
+	if err != nil || !known {
+		return nil, err
+	}
+	var worst *gitops.Notice
+	for _, src := range op.Sources {
+		n, err := e.observe(ctx, op, src)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil && (worst == nil || n.Warning && !worst.Warning) {
+			worst = n
+		}
+	}
+	return worst, nil
+}
+
+// remembers reports whether the Runs of the operation's time would still be
+// there, if there were any: not from before the server watched, and not when
+// they were removed for their age.
+func (e *Engine) remembers(ctx context.Context, op gitops.Operation) (bool, error) {
+	now, since := e.now().UTC(), time.Time{}
+	err := e.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		since, err = tx.WatchingSince(ctx, now)
+		return err
+	})
+	if oldest := now.Add(-e.opts.Limits.Retention).Add(24 * time.Hour); oldest.After(since) {
+		since = oldest
+	}
+	return op.Started.After(since), err
+}
+
+func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.OperationSource) (*gitops.Notice, error) {
+	repo, ok := e.urls[canonicalURL(src.URL)]
+	if !ok || !hooks.IsRevision(src.Revision) {
+		return nil, nil // not of a repository that is guarded, or no commit
+	}
+	at, err := e.operatedOn(ctx, repo, src)
+	if err != nil || at == nil {
+		return nil, err
+	}
+	why, err := e.unasked(ctx, op, src, at)
+	if err != nil || why == "" {
+		return nil, err
+	}
+	passed, err := e.passedBefore(ctx, at.key)
+	if err != nil {
+		return nil, err
+	}
+	return e.notice(ctx, op, src, at, why, passed)
+}
+
+// operated is the Gate and cluster that an operation was about.
+type operated struct {
+	key  store.Key
+	gate *gate.Gate
+	// trouble is why they cannot be told.
+	trouble string
+}
+
+// operatedOn finds the Gate as the plugin does. nil when the source has none.
+func (e *Engine) operatedOn(ctx context.Context, repo *Repository, src gitops.OperationSource) (*operated, error) {
+	at := &operated{key: store.Key{Repository: repo.Name, Revision: src.Revision, Cluster: src.Cluster}}
+	tree, err := repo.Git.Tree(ctx, src.Revision)
+	if errors.Is(err, gitops.ErrNoRevision) {
+		at.trouble = fmt.Sprintf("repository %s has no such revision", repo.Name)
+		return at, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read revision %.12s of repository %s: %w", src.Revision, repo.Name, err)
+	}
+	if src.Gate == "" {
+		dir, outside := gate.CleanDir(src.Path)
+		if outside != nil {
+			return nil, nil // no path of a repository: Argo CD renders none
+		}
+		file, err := gate.Nearest(tree, dir)
+		if err != nil {
+			return nil, err
+		}
+		if file == "" {
+			return nil, nil
+		}
+	}
+	named, wrong := gate.Select(tree, src.Path, src.Gate)
+	if unread(wrong) {
+		return nil, wrong
+	}
+	if wrong != nil {
+		at.trouble = wrong.Error()
+		return at, nil
+	}
+	s, err := e.gates.load(ctx, repo, src.Revision, named.Metadata.Name)
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		at.trouble = refused.Message
+		return at, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	at.gate, at.key.Gate = s.gate, s.gate.Metadata.Name
+	if at.key.Cluster, err = s.gate.SelectCluster(src.Path, src.Cluster); err != nil {
+		at.trouble = err.Error()
+	}
+	return at, nil
+}
+
+// unasked says what of the gate was not asked, "" when all was.
+func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.OperationSource, at *operated) (string, error) {
+	switch {
+	case at.trouble != "":
+		return "which gate it belongs to cannot be told: " + at.trouble, nil
+	case !src.Plugin && at.gate.Spec.Source == (gate.Source{}) && len(at.gate.Spec.ClustersFrom) == 0:
+		return "", nil // a Gate that only guards values, beside what renders itself
+	case !src.Plugin:
+		return "the Application renders without Syncgate's plugin, so neither its values nor its hooks are held", nil
+	}
+	for _, phase := range []hooks.Phase{hooks.PreSync, hooks.PostSync} {
+		if _, checks := e.phase(at.gate, phase); len(checks) == 0 {
+			continue
+		}
+		k := at.key
+		k.Phase = phase
+		n, err := e.store.AttemptsSince(ctx, k, op.Started.Add(-clockSkew))
+		if err != nil {
+			return "", err
+		}
+		switch {
+		case n == 0 && (op.Applied || op.Skipped != ""):
+			return fmt.Sprintf("no %s hook asked for it: %s", phase, cmp.Or(op.Skipped, "the hook Job was not there, or did not run")), nil
+		case n == 0:
+			return "", nil // it failed before its hook ran, and applied nothing
+		case !op.Applied:
+			return "", nil // the hook's own word, and what came of it, is a Run
+		}
+		newest, err := e.store.Newest(ctx, k)
+		if err != nil {
+			return "", err
+		}
+		if !newest.Verdict.LetsGo() {
+			return fmt.Sprintf("its %s run %s did not let it go (%s): the hook Job was not heeded", phase, newest.ID, cmp.Or(string(newest.Verdict), "no verdict yet")), nil
+		}
+	}
+	return "", nil
+}
+
+// passedBefore reports whether the revision has passed after a sync there.
+func (e *Engine) passedBefore(ctx context.Context, k store.Key) (bool, error) {
+	passed, err := e.store.Baselines(ctx, k, maxBaselines)
+	if err != nil {
+		return false, err
+	}
+	for _, b := range passed {
+		if b.Revision == k.Revision {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// notice writes it down once, has the change validated where the Gate asks for
+// that, and says what it is.
+func (e *Engine) notice(ctx context.Context, op gitops.Operation, src gitops.OperationSource, at *operated, why string, passed bool) (*gitops.Notice, error) {
+	who := cmp.Or(op.By, "somebody")
+	if op.Automated {
+		who = "Argo CD itself"
+	}
+	k := at.key
+	n := &gitops.Notice{Warning: true, Reason: gateBypassed, Message: fmt.Sprintf(
+		"a sync by %s to %.12s on cluster %s went past gate %s: %s", who, k.Revision, cmp.Or(k.Cluster, "?"), cmp.Or(k.Gate, "?"), why)}
+	validate := false
+	switch {
+	case passed && src.Plugin:
+		n.Warning, n.Reason = false, hooksSkipped
+		n.Message += "; this revision had passed there before"
+	case op.Applied && at.gate != nil && at.trouble == "" && at.gate.Spec.Bypass.Validate:
+		validate = true
+		n.Message += "; it is validated now as after a sync"
+	default:
+		n.Message += "; sync in full, so that its hooks run, or revert it"
+	}
+	n.Message = cut(n.Message, maxReason)
+	if validate {
+		if err := e.validateBypass(ctx, op, src, k); err != nil {
+			return nil, err
+		}
+	}
+	first := false
+	err := e.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if first, err = tx.SeeOperation(ctx, op.ID+" "+src.URL+" "+src.Path, e.now()); err != nil || !first {
+			return err
+		}
+		return tx.Audit(ctx, store.AuditEntry{At: e.now(), Action: "bypass", Subject: who, Cluster: k.Cluster,
+			Detail: fmt.Sprintf("Application %s: %s", op.Application, n.Message)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if first {
+		e.log.WarnContext(ctx, "operation without its gate", "application", op.Application, "reason", n.Reason, "message", n.Message)
+	} else if e.now().Sub(op.Finished) > noticeFor {
+		return nil, nil
+	}
+	return n, nil
+}
+
+// validateBypass has the postSync checks asked as a hook would have; what
+// follows from their verdict follows here too.
+func (e *Engine) validateBypass(ctx context.Context, op gitops.Operation, src gitops.OperationSource, k store.Key) error {
+	sum := sha256.Sum256([]byte(op.ID))
+	_, _, err := e.Submit(ctx, hooks.Change{
+		Repository: src.URL, Gate: k.Gate, Cluster: k.Cluster, Revision: k.Revision, Phase: hooks.PostSync,
+		Attempt: "bypass-" + hex.EncodeToString(sum[:16]),
+	}, "syncgate")
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		e.log.WarnContext(ctx, "bypass not validated", "application", op.Application, "error", err)
+		return nil // asking again would not help; the notice stands
+	}
+	return err
+}
