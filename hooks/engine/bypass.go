@@ -158,7 +158,10 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 		}
 		k := at.key
 		k.Phase = phase
-		n, err := e.store.AttemptsSince(ctx, k, op.Started.Add(-clockSkew))
+		n, err := 0, error(nil)
+		if op.Skipped == "" { // else what asked lately asked for another operation
+			n, err = e.store.AttemptsSince(ctx, k, op.Started.Add(-clockSkew))
+		}
 		if err != nil {
 			return "", err
 		}

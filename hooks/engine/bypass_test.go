@@ -74,6 +74,7 @@ func TestObserve(t *testing.T) {
 		{"both hooks asked", both, nil, "", ""},
 		{"no hook asked", nil, nil, "GateBypassed", "a sync by ada to bbbbbbbbbbbb on cluster eu went past gate chat: no preSync hook asked for it: the hook Job was not there"},
 		{"some resources alone", nil, skip("it synced 2 resources alone"), "GateBypassed", "it synced 2 resources alone; sync in full"},
+		{"some resources alone, right after a full sync", both[:1], skip("it synced 2 resources alone"), "GateBypassed", "it synced 2 resources alone; sync in full"},
 		{"PostSync was taken out", both[:1], nil, "GateBypassed", "no postSync hook asked"},
 		{"automated", nil, func(op *gitops.Operation) { op.By, op.Automated = "", true }, "GateBypassed", "a sync by Argo CD itself"},
 		{"failed before its hook ran", nil, func(op *gitops.Operation) { op.Applied = false }, "", ""},

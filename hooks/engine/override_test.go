@@ -103,7 +103,7 @@ func TestOverrideAfterTheSync(t *testing.T) {
 		t.Errorf("run number %d is %s", got.Number, got.Verdict)
 	}
 	settled := func() bool { return len(w.Reverter.Settles()) > 0 }
-	for limit := time.Now().Add(time.Minute); !settled(); time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(4 * time.Minute); !settled(); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("the revert of the overridden revision was not settled")
 		}

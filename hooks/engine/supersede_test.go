@@ -85,7 +85,7 @@ func TestNewerRevisionEndsTheWait(t *testing.T) {
 			if tt.want == "" {
 				// It goes on to its own end, many looks later.
 				asked := w.Checks.Count("one")
-				until(t, func() bool { return w.Checks.Count("one") > asked+50 })
+				until(t, func() bool { return w.Checks.Count("one") > asked+10 })
 				w.Checks.Set("one", enginetest.Always(hooks.Pass, "fine"))
 				if r = enginetest.Wait(t, e, r.ID); r.Verdict != hooks.Passed {
 					t.Errorf("%s: %s", r.Verdict, r.Reason)
@@ -150,7 +150,7 @@ func TestWaitGoesOnWhileGitIsDown(t *testing.T) {
 	w.Git.Break(errors.New("connection refused"))
 	w.Git.Move("release", "b")
 	asked := w.Checks.Count("one")
-	until(t, func() bool { return w.Checks.Count("one") > asked+50 })
+	until(t, func() bool { return w.Checks.Count("one") > asked+10 })
 	if r, _ = e.Run(t.Context(), r.ID); r.Done() {
 		t.Fatalf("%s: %s", r.Verdict, r.Reason)
 	}

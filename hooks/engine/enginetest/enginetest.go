@@ -142,7 +142,7 @@ func Until(t testing.TB, e *engine.Engine, id string, cond func(hooks.Run) bool)
 	t.Helper()
 	signal, stop := e.Watch(id)
 	defer stop()
-	limit := time.After(time.Minute)
+	limit := time.After(4 * time.Minute)
 	for {
 		r, err := e.Run(context.Background(), id)
 		if err != nil {
