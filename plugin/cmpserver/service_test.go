@@ -129,7 +129,7 @@ func sum(data []byte) string {
 func environment(cluster string) map[string]string {
 	return map[string]string{
 		"ARGOCD_APP_NAME": "shop", "ARGOCD_APP_NAMESPACE": "default", "ARGOCD_APP_REVISION": sha,
-		"ARGOCD_APP_SOURCE_REPO_URL": "https://git.example.com/r.git", "ARGOCD_APP_SOURCE_PATH": "apps/shop",
+		"ARGOCD_APP_SOURCE_REPO_URL": "https://git.example.com/r.git", "ARGOCD_APP_SOURCE_PATH": "apps/shop", "ARGOCD_APP_SOURCE_TARGET_REVISION": "main",
 		"ARGOCD_APP_PARAMETERS": `[{"name":"cluster","string":"` + cluster + `"}]`,
 	}
 }
@@ -156,7 +156,7 @@ func TestGenerateEqualsTheCommand(t *testing.T) {
 		var text bytes.Buffer
 		err := plugin.Generate(t.Context(), tree, plugin.Request{
 			Dir: "apps/shop", Cluster: cluster, App: "shop", Namespace: "default",
-			Repository: "https://git.example.com/r.git", Revision: sha, Hooks: &config,
+			Repository: "https://git.example.com/r.git", Revision: sha, TargetRevision: "main", Hooks: &config,
 		}, &text)
 		if err != nil {
 			t.Fatal(err)
