@@ -18,8 +18,8 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/spf13/cobra v1.10.2
-	go.yaml.in/yaml/v4 v4.0.0
 	github.com/tidwall/gjson v1.20.0
+	go.yaml.in/yaml/v4 v4.0.0
 	helm.sh/helm/v3 v3.19.5
 	k8s.io/kubernetes v1.34.4 // indirect
 	modernc.org/sqlite v1.61.1

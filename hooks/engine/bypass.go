@@ -108,7 +108,7 @@ func (e *Engine) operatedOn(ctx context.Context, repo *Repository, src gitops.Op
 	if src.Gate == "" {
 		dir, outside := gate.CleanDir(src.Path)
 		if outside != nil {
-			return nil, nil // no path of a repository: Argo CD renders none
+			return nil, nil //nolint:nilerr // no path of a repository: Argo CD renders none
 		}
 		file, err := gate.Nearest(tree, dir)
 		if err != nil {
