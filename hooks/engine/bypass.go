@@ -124,7 +124,7 @@ func (e *Engine) operatedOn(ctx context.Context, repo *Repository, src gitops.Op
 	}
 	if wrong != nil {
 		at.trouble = wrong.Error()
-		return at, nil
+		return at, nil //nolint:nilerr // the trouble is what is told
 	}
 	s, err := e.gates.load(ctx, repo, src.Revision, named.Metadata.Name)
 	var refused *RefusedError

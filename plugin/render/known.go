@@ -35,7 +35,7 @@ func (h *heads) object(d document, limits Limits) (o Object, ok bool, err error)
 	if !ok || err != nil {
 		return o, ok, err
 	}
-	t := told{head: o.Head.clone()}
+	t := told{head: o.clone()}
 	size := t.head.size()
 	for _, item := range o.Items {
 		item = item.clone()

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/argoproj/argo-cd/v2/cmpserver/apiclient"
-	argocmp "github.com/argoproj/argo-cd/v2/util/cmp"
+	"github.com/argoproj/argo-cd/v2/cmpserver/apiclient" //nolint:depguard // a test part
+	argocmp "github.com/argoproj/argo-cd/v2/util/cmp"    //nolint:depguard // a test part
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 

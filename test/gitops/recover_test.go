@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/syncgate/syncgate/gitops/git"
-	"github.com/syncgate/syncgate/hooks"
-	"github.com/syncgate/syncgate/hooks/engine/enginetest"
+	"github.com/syncgate/syncgate/hooks"                   //nolint:depguard // a test part
+	"github.com/syncgate/syncgate/hooks/engine/enginetest" //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/test/gitops/source"
 )
 
@@ -41,7 +41,7 @@ func TestRevertIsProvedFromGit(t *testing.T) {
 		"only the message of one": {func(src *source.Repo, bad string) {
 			src.Commit("Revert\n\nSyncgate-Reverts: "+bad+"\nSyncgate-Gate: chat", tags("3"))
 		}, hooks.Failed},
-		"with a later edit": {func(src *source.Repo, bad string) {
+		"with a later edit": {func(src *source.Repo, _ string) {
 			src.Commit("later", map[string]string{"us.yaml": "tag: \"2\"\n\n\n\n# later\n"})
 			src.Commit("back", map[string]string{"eu.yaml": "tag: \"1\"\n", "us.yaml": "tag: \"1\"\n\n\n\n# later\n"})
 		}, hooks.Failed},
