@@ -2,17 +2,13 @@ package admission
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,47 +21,13 @@ import (
 
 	"github.com/syncgate/syncgate/hooks/admission"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // patience bounds everything that is waited for.
 const patience = 2 * time.Minute
 
-// binaries are the two programs, built once.
-type binaries struct {
-	once             sync.Once
-	dir              string
-	syncgate, server string
-	err              error
-}
-
-var built binaries
-
-func TestMain(m *testing.M) {
-	code := harness.Main(m)
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
-
-func build(t *testing.T) {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "syncgate-admission-"); built.err != nil {
-			return
-		}
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", built.dir+"/",
-			"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-server")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build: %w\n%s", err, out)
-		}
-		built.syncgate, built.server = filepath.Join(built.dir, "syncgate"), filepath.Join(built.dir, "syncgate-server")
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-}
+func TestMain(m *testing.M) { os.Exit(product.Main(m)) }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -95,7 +57,6 @@ type world struct {
 // access is the entry of admission.clusters.
 func newWorld(t *testing.T, cp *harness.ControlPlane, name, access string) *world {
 	t.Helper()
-	build(t)
 	stage, err := harness.NewStage("")
 	must(t, err)
 	t.Cleanup(func() { must(t, stage.Stop()) })
@@ -140,30 +101,13 @@ admission:
 }
 
 func (w *world) startServer() error {
-	pool := x509.NewCertPool()
-	pem, err := os.ReadFile(w.ca)
+	client, err := product.Trusting(w.ca)
 	if err != nil {
 		return err
 	}
-	pool.AppendCertsFromPEM(pem)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
 	w.proc, err = w.stage.Start(context.WithoutCancel(w.t.Context()), harness.Command{
-		Name: "server", Path: built.server, Args: []string{"--config", w.config},
-		Ready: func(ctx context.Context) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+w.address+"/readyz", nil)
-			if err != nil {
-				return err
-			}
-			res, err := client.Do(req)
-			if err != nil {
-				return err
-			}
-			defer res.Body.Close()
-			if res.StatusCode != http.StatusOK {
-				return errors.New(res.Status)
-			}
-			return nil
-		},
+		Name: "server", Path: filepath.Join(product.Programs(w.t), "syncgate-server"), Args: []string{"--config", w.config},
+		Ready: product.Ready(client, "https://"+w.address+"/readyz"),
 	})
 	return err
 }
@@ -272,7 +216,7 @@ func (w *world) syncgate(args ...string) (int, string) {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	code, err := w.stage.Run(ctx, harness.Command{
-		Name: "syncgate", Path: built.syncgate, Stdout: &out, Stderr: &out,
+		Name: "syncgate", Path: filepath.Join(product.Programs(w.t), "syncgate"), Stdout: &out, Stderr: &out,
 		Args: append(args, "--server", "https://"+w.address, "--ca-file", w.ca, "--repository", w.repo, "--gate", "chat", "--cluster", "eu"),
 	})
 	if err != nil {

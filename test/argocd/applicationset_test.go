@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 const argoNamespace = "argocd"
@@ -28,7 +29,7 @@ const argoNamespace = "argocd"
 func TestApplicationSets(t *testing.T) {
 	harness.Real(t)
 	t.Setenv("ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS", "true")
-	programs := build(t)
+	programs := product.Programs(t)
 	repo := serveRepository(t)
 	for _, major := range []int{2, 3} {
 		t.Run(fmt.Sprintf("Argo CD %d", major), func(t *testing.T) {

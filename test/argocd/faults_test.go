@@ -17,13 +17,14 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // TestFaultsInRealRepoServer lets things go wrong around the native server, and
 // expects each to be told for what it is, and the next request to be answered.
 func TestFaultsInRealRepoServer(t *testing.T) {
 	harness.Real(t)
-	programs := build(t)
+	programs := product.Programs(t)
 	repo := serveRepository(t)
 	for _, major := range []int{2, 3} {
 		t.Run(fmt.Sprintf("Argo CD %d", major), func(t *testing.T) {
@@ -160,7 +161,7 @@ func (w *world) killed(t *testing.T) {
 // TestParametersInRealRepoServer asks repo-servers for what the UI offers.
 func TestParametersInRealRepoServer(t *testing.T) {
 	harness.Real(t)
-	programs := build(t)
+	programs := product.Programs(t)
 	repo := serveRepository(t)
 	for _, mode := range []string{"stock", "native"} {
 		t.Run(mode, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // application is what an Application asks of its repo-server.
@@ -160,7 +161,7 @@ func matches(want, have string) bool {
 func TestPluginInRealRepoServer(t *testing.T) {
 	harness.Real(t)
 	t.Setenv("ARGOCD_REPO_SERVER_PLUGIN_USE_MANIFEST_GENERATE_PATHS", "true")
-	programs := build(t)
+	programs := product.Programs(t)
 	repo := serveRepository(t)
 	for _, major := range []int{2, 3} {
 		t.Run(fmt.Sprintf("Argo CD %d", major), func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // once makes fn run for the first call for which when holds.
@@ -107,7 +108,7 @@ func TestKilled(t *testing.T) {
 	crds, err := os.ReadFile("testdata/snapshots.yaml")
 	must(t, err)
 	must(t, cp.ApplyYAML(t.Context(), crds, harness.ApplyOptions{}))
-	build(t)
+	product.Programs(t)
 	for _, p := range points {
 		t.Run(p.name, func(t *testing.T) {
 			w := newWorld(t, cp, p.name)

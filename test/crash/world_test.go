@@ -12,7 +12,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,48 +28,13 @@ import (
 
 	"github.com/syncgate/syncgate/test/githubd"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // patience bounds everything that is waited for.
 const patience = 2 * time.Minute
 
-// binaries are the two programs, built once.
-type binaries struct {
-	once             sync.Once
-	dir              string
-	syncgate, server string
-	err              error
-}
-
-var built binaries
-
-func TestMain(m *testing.M) {
-	code := harness.Main(m)
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
-	}
-	os.Exit(code)
-}
-
-func build(t *testing.T) (syncgate, server string) {
-	t.Helper()
-	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "syncgate-crash-"); built.err != nil {
-			return
-		}
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", built.dir+"/",
-			"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-server")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build: %w\n%s", err, out)
-		}
-		built.syncgate, built.server = filepath.Join(built.dir, "syncgate"), filepath.Join(built.dir, "syncgate-server")
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return built.syncgate, built.server
-}
+func TestMain(m *testing.M) { os.Exit(product.Main(m)) }
 
 // world is one gate server and everything around it.
 type world struct {
@@ -107,7 +71,8 @@ func newWorld(t *testing.T, cp *harness.ControlPlane, name string) *world {
 	w := &world{t: t, cp: cp, stage: stage, namespace: "crash-" + name, asked: map[string]int{},
 		config: stage.Path("config.yaml"), token: stage.Path("token"), database: stage.Path("data", "gate.db"),
 		repo: stage.Path("git", "acme", "fleet.git")}
-	w.syncgate, w.server = build(t)
+	programs := product.Programs(t)
+	w.syncgate, w.server = filepath.Join(programs, "syncgate"), filepath.Join(programs, "syncgate-server")
 	w.cluster()
 
 	w.github = githubd.New(githubd.Options{Root: stage.Path("git")})

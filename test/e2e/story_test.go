@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,21 +12,9 @@ import (
 
 	"github.com/syncgate/syncgate/test/demo/story"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 	"github.com/syncgate/syncgate/test/tools"
 )
-
-// build builds the programs as `make build` does, in the build cache it shares.
-func build(t *testing.T, root string) string {
-	t.Helper()
-	bin := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", bin+"/", "./cmd/...")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return bin
-}
 
 // TestStory tells the demo's story and looks at what came of it.
 func TestStory(t *testing.T) {
@@ -40,7 +27,7 @@ func TestStory(t *testing.T) {
 	defer cancel()
 	var told bytes.Buffer
 	dir := filepath.Join(t.TempDir(), "demo")
-	s, err := story.Tell(ctx, story.Options{Out: &told, Root: root, Bin: build(t, root), Dir: dir, Log: os.Stderr})
+	s, err := story.Tell(ctx, story.Options{Out: &told, Root: root, Bin: product.Programs(t), Dir: dir, Log: os.Stderr})
 	stopped := s.Stop()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, told.String())

@@ -2,12 +2,8 @@ package world
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +18,7 @@ import (
 	"github.com/syncgate/syncgate/plugin/inject"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // Server is the gate server. It can be stopped and started again; its address
@@ -47,7 +44,7 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 	if err != nil {
 		return err
 	}
-	client, err := trusting(ca)
+	client, err := product.Trusting(ca)
 	if err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		w.hooks = hookConfig{server: cfg.PublicURL, caFile: ca}
 		w.Server.command = harness.Command{
 			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate"), Args: []string{"server", "--config", file},
-			Env: environment(), Ready: func(ctx context.Context) error { return ready(ctx, client, cfg.PublicURL+"/readyz") },
+			Env: environment(), Ready: product.Ready(client, cfg.PublicURL+"/readyz"),
 		}
 		return w.Server.Start(ctx)
 	})
@@ -134,34 +131,4 @@ func environment(more ...string) []string {
 		}
 	}
 	return append(env, more...)
-}
-
-// ready asks a URL and is content with 200.
-func ready(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: expected 200, found %s", url, res.Status)
-	}
-	return nil
-}
-
-// trusting is a client that trusts the certificates of a file alone.
-func trusting(caFile string) (*http.Client, error) {
-	data, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, errors.New("read " + caFile + ": expected certificates in PEM")
-	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}, nil
 }

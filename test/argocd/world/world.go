@@ -23,7 +23,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -35,6 +34,7 @@ import (
 	"github.com/syncgate/syncgate/test/githubd"
 	"github.com/syncgate/syncgate/test/harness"
 	"github.com/syncgate/syncgate/test/harness/kubelet"
+	"github.com/syncgate/syncgate/test/product"
 	"github.com/syncgate/syncgate/test/tools"
 )
 
@@ -149,15 +149,8 @@ func (w *World) Stop() error {
 // Site is one of the sites by its name.
 func (w *World) Site(name string) *Site { return w.sites[name] }
 
-// build builds the programs as `make build` does.
 func (w *World) build(ctx context.Context, _ Options) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", w.programs+"/", "./cmd/syncgate", "./cmd/syncgate-server", "./cmd/syncgate-cmp-server")
-	cmd.Dir = w.root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
+	return product.Build(ctx, w.programs)
 }
 
 // serve serves a handler until the world stops.

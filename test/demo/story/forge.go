@@ -3,14 +3,10 @@ package story
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -133,17 +129,4 @@ func (f *forge) find(ctx context.Context, branch string) (PullRequest, error) {
 		out.Labels = append(out.Labels, l.GetName())
 	}
 	return out, nil
-}
-
-// trusting is a client that trusts the certificates of a file alone.
-func trusting(caFile string) (*http.Client, error) {
-	data, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(data) {
-		return nil, errors.New("read " + caFile + ": expected certificates in PEM")
-	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}, nil
 }

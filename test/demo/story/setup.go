@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/syncgate/syncgate/plugin/inject"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // world is what the story happens in.
@@ -148,7 +148,7 @@ func (s *Story) startServer(ctx context.Context) error {
 	if err := os.WriteFile(tokenFile, []byte(s.forge.token), 0o600); err != nil {
 		return err
 	}
-	client, err := trusting(ca)
+	client, err := product.Trusting(ca)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (s *Story) startServer(ctx context.Context) error {
 		s.server, err = s.stage.Start(ctx, harness.Command{
 			Name: "syncgate-server", Path: filepath.Join(s.opts.Bin, "syncgate"), Args: []string{"server", "--config", file},
 			Env:   environment(nil),
-			Ready: func(ctx context.Context) error { return ok(ctx, client, s.url+"/readyz") },
+			Ready: product.Ready(client, s.url+"/readyz"),
 		})
 		return err
 	})
@@ -195,21 +195,4 @@ func (s *Story) config(address string, tls *config.TLS, tokenFile string) config
 		})
 	}
 	return cfg
-}
-
-// ok asks a URL and is content with 200.
-func ok(ctx context.Context, client *http.Client, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: expected 200, found %s", url, res.Status)
-	}
-	return nil
 }

@@ -1,0 +1,10 @@
+package argocd
+
+import (
+	"os"
+	"testing"
+
+	"github.com/syncgate/syncgate/test/product"
+)
+
+func TestMain(m *testing.M) { os.Exit(product.Main(m)) }
