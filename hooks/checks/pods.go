@@ -81,6 +81,9 @@ func (p pods) Evaluate(ctx context.Context, t check.Target) (check.Answer, error
 		return answer(hooks.Fail, evidence, "%s: expected none in error, found %s; %s%s", where, wrong[0], wrong[0].fix, andMore(wrong)), nil
 	case len(waiting) > 0:
 		return answer(hooks.Wait, evidence, "%s: expected all Ready and without errors, found %s; %s%s", where, waiting[0], waiting[0].fix, andMore(waiting)), nil
+	case len(all) == 0:
+		return answer(hooks.Wait, nil, "%s: expected at least %d running, found 0: correct the selector or the replicas; "+
+			"for a first installation, see syncgate override --help", where, p.min), nil
 	case healthy < p.min:
 		return answer(hooks.Wait, nil, "%s: expected at least %d running, found %d: correct the selector or the replicas", where, p.min, healthy), nil
 	}
