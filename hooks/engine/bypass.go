@@ -31,7 +31,8 @@ const (
 
 // Observe holds a finished operation of an Application against the Runs there
 // are: hooks that did not run asked nobody. What it finds goes into the audit
-// log once, and comes back as a Notice; nil when there is nothing to say. An
+// log once, and comes back as a Notice, as does what came of hooks that ran; nil
+// when there is nothing to say. An
 // error means that it could not be found out, and is worth another try.
 func (e *Engine) Observe(ctx context.Context, op gitops.Operation) (*gitops.Notice, error) {
 	known, err := e.remembers(ctx, op)
@@ -76,8 +77,13 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.Op
 		return nil, err
 	}
 	why, err := e.unasked(ctx, op, src, at)
-	if err != nil || why == "" {
+	switch {
+	case err != nil:
 		return nil, err
+	case why == "" && src.Plugin:
+		return e.outcome(ctx, op, at)
+	case why == "":
+		return nil, nil
 	}
 	passed, err := e.passedBefore(ctx, at.key)
 	if err != nil {
