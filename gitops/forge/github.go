@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v60/github"
+	"github.com/google/go-github/v88/github"
 )
 
 // maxAnswer is the largest answer that is read.
@@ -25,8 +25,11 @@ type GitHubOptions struct {
 	BaseURL string
 	// Owner and Repo name the repository.
 	Owner, Repo string
-	// Token is asked anew for every call. Required. See git.TokenFile.
+	// Token is asked anew for every call. Required. See git.TokenFile and App.
 	Token func(ctx context.Context) (string, error)
+	// App is the ID of the GitHub App whose token it is, by which it tells its
+	// own check runs; 0 when it is a person's token.
+	App int64
 	// MaxWait is how long a call waits itself when GitHub limits calls; a
 	// longer wait is a *LimitedError. Default 15s.
 	MaxWait time.Duration
@@ -76,23 +79,27 @@ func NewGitHub(opts GitHubOptions) (*GitHub, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	client := github.NewClient(&http.Client{
-		Transport:     &authorized{next: opts.Transport, token: opts.Token},
-		Timeout:       time.Minute,
-		CheckRedirect: refuseOtherHosts,
-	})
-	client.UserAgent = "syncgate"
-	if opts.BaseURL != "" {
-		u, err := url.Parse(opts.BaseURL)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
-			return nil, fmt.Errorf("set up GitHub for %s/%s: base URL: expected one such as \"https://ghe.example/api/v3/\" without credentials", opts.Owner, opts.Repo)
-		}
-		if client, err = client.WithEnterpriseURLs(opts.BaseURL, opts.BaseURL); err != nil {
-			return nil, fmt.Errorf("set up GitHub for %s/%s: base URL: %w", opts.Owner, opts.Repo, err)
-		}
+	client, err := newClient(opts.BaseURL, &authorized{next: &bounded{opts.Transport}, token: opts.Token})
+	if err != nil {
+		return nil, fmt.Errorf("set up GitHub for %s/%s: %w", opts.Owner, opts.Repo, err)
 	}
 	name := opts.Owner + "/" + opts.Repo
 	return &GitHub{opts: opts, client: client, name: name, log: opts.Log.With("repository", name)}, nil
+}
+
+// newClient speaks to the REST API at base, github.com's when it is empty.
+func newClient(base string, transport http.RoundTripper) (*github.Client, error) {
+	with := []github.ClientOptionsFunc{github.WithUserAgent("syncgate"), github.WithHTTPClient(&http.Client{
+		Transport: transport, Timeout: time.Minute, CheckRedirect: refuseOtherHosts,
+	})}
+	if base != "" {
+		u, err := url.Parse(base)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+			return nil, errors.New("base URL: expected one such as \"https://ghe.example/api/v3/\" without credentials")
+		}
+		with = append(with, github.WithEnterpriseURLs(base, base))
+	}
+	return github.NewClient(with...)
 }
 
 // GitHubRepository takes owner and name out of a repository's clone URL:
@@ -113,7 +120,7 @@ func GitHubRepository(cloneURL string) (owner, repo string, err error) {
 	return parts[0], parts[1], nil
 }
 
-// authorized puts the token on each call and bounds the answer.
+// authorized puts the token on each call.
 type authorized struct {
 	next  http.RoundTripper
 	token func(ctx context.Context) (string, error)
@@ -127,7 +134,15 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := a.next.RoundTrip(req)
+	return a.next.RoundTrip(req)
+}
+
+// bounded keeps an answer within maxAnswer.
+type bounded struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,8 @@ var rooms = map[string][]string{
 // imported.
 var confined = map[string][]string{
 	"github.com/argoproj":              {"gitops/argocd", "plugin/cmpserver"},
-	"github.com/google/go-github/v60":  {"gitops/forge"},
+	"github.com/google/go-github/v88":  {"gitops/forge"},
+	"github.com/bradleyfalzon":         {"gitops/forge"},
 	"github.com/minio/minio-go/v7":     {"hooks/backup"},
 	"github.com/gin-gonic/gin":         {"hooks/server", "hooks/page"},
 	"github.com/google/cel-go":         {"policies/expr"},
@@ -69,6 +70,7 @@ var heavy = []string{
 	"modernc.org/sqlite",
 	"github.com/minio/minio-go",
 	"github.com/google/go-github",
+	"github.com/bradleyfalzon",
 	"k8s.io/client-go/kubernetes/typed",
 	"k8s.io/client-go/informers",
 	"k8s.io/kubernetes",
