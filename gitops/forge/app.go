@@ -13,7 +13,7 @@ import (
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
 	"github.com/cenkalti/backoff/v5"
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 const (
@@ -67,7 +67,7 @@ func NewApp(o AppOptions) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up GitHub App %d: %w", o.ID, err)
 	}
-	a.base = client.BaseURL()
+	a.base = client.BaseURL.String()
 	if _, err := a.signed(); err != nil {
 		return nil, err
 	}
@@ -114,20 +114,22 @@ func (a *App) fetch(ctx context.Context) error {
 			return err
 		}
 	}
-	t := ghinstallation.NewFromAppsTransport(app, a.installation)
-	t.InstallationTokenOptions = &github.InstallationTokenOptions{Repositories: []string{a.opts.Repo}}
-	token, err := t.Token(ctx)
+	client, err := newClient(a.opts.BaseURL, app)
 	if err != nil {
+		return &tokenError{err}
+	}
+	token, _, err := client.Apps.CreateInstallationToken(ctx, a.installation, &github.InstallationTokenOptions{Repositories: []string{a.opts.Repo}})
+	if err != nil {
+		what := fmt.Sprintf("installation %d", a.installation)
 		if a.opts.Installation == 0 {
 			a.installation = 0 // it may have been installed anew
 		}
-		return a.explain("installation "+fmt.Sprint(t.InstallationID()), err)
+		return a.explain(what, err)
 	}
-	expires, _, err := t.Expiry()
-	if err != nil || token == "" {
+	if token.GetToken() == "" || token.GetExpiresAt().IsZero() {
 		return errors.New("expected a token and its end, found an empty answer")
 	}
-	a.token, a.expires = token, expires
+	a.token, a.expires = token.GetToken(), token.GetExpiresAt().Time
 	return nil
 }
 
@@ -159,7 +161,7 @@ func (a *App) find(ctx context.Context, app *ghinstallation.AppsTransport) (int6
 	if err != nil {
 		return 0, &tokenError{fmt.Errorf("find installation: %w", err)}
 	}
-	i, _, err := client.Apps.GetRepositoryInstallation(ctx, a.opts.Owner, a.opts.Repo)
+	i, _, err := client.Apps.FindRepositoryInstallation(ctx, a.opts.Owner, a.opts.Repo)
 	if err != nil {
 		return 0, a.explain("installation", err)
 	}
@@ -172,17 +174,11 @@ func (a *App) find(ctx context.Context, app *ghinstallation.AppsTransport) (int6
 // explain makes an APIError of an answer.
 func (a *App) explain(what string, err error) error {
 	e := &APIError{Repository: a.opts.Owner + "/" + a.opts.Repo, Operation: "get token of " + what, cause: err, kind: ErrRefused}
-	var exchange *ghinstallation.HTTPError
 	var answer *github.ErrorResponse
-	switch {
-	case errors.As(err, &exchange) && exchange.Response != nil:
-		e.Status = exchange.Response.StatusCode
-		_ = exchange.Response.Body.Close()
-	case errors.As(err, &answer) && answer.Response != nil:
-		e.Status, e.Message = answer.Response.StatusCode, messageOf(answer)
-	default:
+	if !errors.As(err, &answer) || answer.Response == nil {
 		return fmt.Errorf("get token of %s: %w", what, err)
 	}
+	e.Status, e.Message = answer.Response.StatusCode, messageOf(answer)
 	switch e.Status {
 	case http.StatusUnauthorized:
 		e.Remedy = fmt.Sprintf("check that %s is a private key of App %d, and this machine's clock", a.opts.KeyFile, a.opts.ID)

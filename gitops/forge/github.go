@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 // maxAnswer is the largest answer that is read.
@@ -89,17 +89,19 @@ func NewGitHub(opts GitHubOptions) (*GitHub, error) {
 
 // newClient speaks to the REST API at base, github.com's when it is empty.
 func newClient(base string, transport http.RoundTripper) (*github.Client, error) {
-	with := []github.ClientOptionsFunc{github.WithUserAgent("syncgate"), github.WithHTTPClient(&http.Client{
-		Transport: transport, Timeout: time.Minute, CheckRedirect: refuseOtherHosts,
-	})}
-	if base != "" {
-		u, err := url.Parse(base)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
-			return nil, errors.New("base URL: expected one such as \"https://ghe.example/api/v3/\" without credentials")
-		}
-		with = append(with, github.WithEnterpriseURLs(base, base))
+	client := github.NewClient(&http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: refuseOtherHosts})
+	client.UserAgent = "syncgate"
+	if base == "" {
+		return client, nil
 	}
-	return github.NewClient(with...)
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil {
+		return nil, errors.New("base URL: expected one such as \"https://ghe.example/api/v3/\" without credentials")
+	}
+	if client, err = client.WithEnterpriseURLs(base, base); err != nil {
+		return nil, fmt.Errorf("base URL: %w", err)
+	}
+	return client, nil
 }
 
 // GitHubRepository takes owner and name out of a repository's clone URL:

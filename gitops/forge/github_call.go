@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 // maxTries is how often a call is made that fails by a fault of the server or

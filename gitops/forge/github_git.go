@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 // CreateBranch implements Forge with three calls: tree, commit, reference. The
@@ -35,7 +35,7 @@ func (g *GitHub) CreateBranch(ctx context.Context, b NewBranch) (string, error) 
 	}
 	var commit *github.Commit
 	err = g.call(ctx, operation{verb: "create commit", needs: needs}, func(ctx context.Context) (err error) {
-		commit, _, err = g.client.Git.CreateCommit(ctx, g.opts.Owner, g.opts.Repo, github.Commit{
+		commit, _, err = g.client.Git.CreateCommit(ctx, g.opts.Owner, g.opts.Repo, &github.Commit{
 			Message: &b.Message,
 			Tree:    &github.Tree{SHA: &b.Tree},
 			Parents: []*github.Commit{{SHA: &b.Base}},
@@ -54,7 +54,9 @@ func (g *GitHub) createRef(ctx context.Context, ref, sha string) error {
 	tries := 0
 	err := g.call(ctx, operation{verb: "create branch", needs: "contents: write"}, func(ctx context.Context) error {
 		tries++
-		_, _, err := g.client.Git.CreateRef(ctx, g.opts.Owner, g.opts.Repo, github.CreateRef{Ref: ref, SHA: sha})
+		_, _, err := g.client.Git.CreateRef(ctx, g.opts.Owner, g.opts.Repo, &github.Reference{
+			Ref: &ref, Object: &github.GitObject{SHA: &sha},
+		})
 		return err
 	})
 	if tries > 1 && errors.Is(err, ErrExists) {
@@ -69,22 +71,22 @@ func (g *GitHub) createRef(ctx context.Context, ref, sha string) error {
 func (g *GitHub) treeEntries(ctx context.Context, changes []FileChange) ([]*github.TreeEntry, error) {
 	entries := make([]*github.TreeEntry, 0, len(changes))
 	for _, c := range changes {
-		e := &github.TreeEntry{Path: github.Ptr(c.Path), Mode: github.Ptr(c.Mode), Type: github.Ptr("blob")}
+		e := &github.TreeEntry{Path: github.String(c.Path), Mode: github.String(c.Mode), Type: github.String("blob")}
 		if c.Mode == "160000" {
-			e.Type = github.Ptr("commit")
+			e.Type = github.String("commit")
 		}
 		switch {
 		case c.Mode == "": // no SHA and no content deletes; a mode is asked for all the same
-			e.Mode = github.Ptr("100644")
+			e.Mode = github.String("100644")
 		case c.Content == nil:
-			e.SHA = github.Ptr(c.ID)
+			e.SHA = github.String(c.ID)
 		case utf8.Valid(c.Content) && !bytes.ContainsRune(c.Content, 0):
-			e.Content = github.Ptr(string(c.Content))
+			e.Content = github.String(string(c.Content))
 		default:
 			if err := g.createBlob(ctx, c); err != nil {
 				return nil, err
 			}
-			e.SHA = github.Ptr(c.ID)
+			e.SHA = github.String(c.ID)
 		}
 		entries = append(entries, e)
 	}
@@ -94,8 +96,8 @@ func (g *GitHub) treeEntries(ctx context.Context, changes []FileChange) ([]*gith
 func (g *GitHub) createBlob(ctx context.Context, c FileChange) error {
 	var blob *github.Blob
 	err := g.call(ctx, operation{verb: "create blob", needs: "contents: write"}, func(ctx context.Context) (err error) {
-		blob, _, err = g.client.Git.CreateBlob(ctx, g.opts.Owner, g.opts.Repo, github.Blob{
-			Content: github.Ptr(base64.StdEncoding.EncodeToString(c.Content)), Encoding: github.Ptr("base64"),
+		blob, _, err = g.client.Git.CreateBlob(ctx, g.opts.Owner, g.opts.Repo, &github.Blob{
+			Content: github.String(base64.StdEncoding.EncodeToString(c.Content)), Encoding: github.String("base64"),
 		})
 		return err
 	})

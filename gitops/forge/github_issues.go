@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 // FindOrOpenIssue implements Forge. It looks among the issues that carry the
@@ -27,7 +27,7 @@ func (g *GitHub) FindOrOpenIssue(ctx context.Context, n NewIssue) (Issue, error)
 		var made *github.Issue
 		err = g.call(ctx, operation{verb: "open issue", needs: "issues: write", once: true}, func(ctx context.Context) (err error) {
 			made, _, err = g.client.Issues.Create(ctx, g.opts.Owner, g.opts.Repo, &github.IssueRequest{
-				Title: &n.Title, Body: github.Ptr(n.Marker + "\n" + n.Body), Labels: &n.Labels,
+				Title: &n.Title, Body: github.String(n.Marker + "\n" + n.Body), Labels: &n.Labels,
 			})
 			return err
 		})
@@ -70,7 +70,7 @@ func (g *GitHub) FindIssue(ctx context.Context, marker, label string) (*Issue, e
 				return &out, nil
 			}
 		}
-		if opts.ListOptions.Page = resp.NextPage; resp.NextPage == 0 {
+		if opts.Page = resp.NextPage; opts.Page == 0 {
 			break
 		}
 	}
@@ -86,7 +86,7 @@ func (g *GitHub) Comment(ctx context.Context, number int, marker, body string) e
 		}
 		return g.call(ctx, operation{verb: "comment", needs: "pull_requests: write or issues: write", once: true}, func(ctx context.Context) error {
 			_, _, err := g.client.Issues.CreateComment(ctx, g.opts.Owner, g.opts.Repo, number, &github.IssueComment{
-				Body: github.Ptr(marker + "\n" + body),
+				Body: github.String(marker + "\n" + body),
 			})
 			return err
 		})
@@ -111,7 +111,7 @@ func (g *GitHub) HasComment(ctx context.Context, number int, marker string) (boo
 				return true, nil
 			}
 		}
-		if opts.ListOptions.Page = resp.NextPage; resp.NextPage == 0 {
+		if opts.Page = resp.NextPage; opts.Page == 0 {
 			break
 		}
 	}
@@ -121,7 +121,7 @@ func (g *GitHub) HasComment(ctx context.Context, number int, marker string) (boo
 // Close implements Forge. For GitHub a pull request is an issue, too.
 func (g *GitHub) Close(ctx context.Context, number int) error {
 	return g.call(ctx, operation{verb: "close", needs: "pull_requests: write or issues: write"}, func(ctx context.Context) error {
-		_, _, err := g.client.Issues.Edit(ctx, g.opts.Owner, g.opts.Repo, number, &github.IssueRequest{State: github.Ptr("closed")})
+		_, _, err := g.client.Issues.Edit(ctx, g.opts.Owner, g.opts.Repo, number, &github.IssueRequest{State: github.String("closed")})
 		return err
 	})
 }

@@ -3,9 +3,8 @@ package forge
 import (
 	"context"
 	"fmt"
-	"net/http"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 // maxPages bounds every listing: 1,000 items.
@@ -86,11 +85,11 @@ func (g *GitHub) AddLabels(ctx context.Context, number int, labels []string) err
 		return nil
 	}
 	return g.call(ctx, operation{verb: "add labels", needs: "pull_requests: write"}, func(ctx context.Context) error {
-		req, err := g.client.NewRequest(ctx, http.MethodPost, fmt.Sprintf("repos/%s/issues/%d/labels", g.name, number), map[string][]string{"labels": labels})
+		req, err := g.client.NewRequest("POST", fmt.Sprintf("repos/%s/issues/%d/labels", g.name, number), map[string][]string{"labels": labels})
 		if err != nil {
 			return err
 		}
-		_, err = g.client.Do(req, nil)
+		_, err = g.client.Do(ctx, req, nil)
 		return err
 	})
 }

@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 // imported.
 var confined = map[string][]string{
 	"github.com/argoproj":              {"gitops/argocd", "plugin/cmpserver"},
-	"github.com/google/go-github/v88":  {"gitops/forge"},
+	"github.com/google/go-github/v60":  {"gitops/forge"},
 	"github.com/bradleyfalzon":         {"gitops/forge"},
 	"github.com/minio/minio-go/v7":     {"hooks/backup"},
 	"github.com/gin-gonic/gin":         {"hooks/server", "hooks/page"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 
 	"github.com/syncgate/syncgate/test/harness"
 )
@@ -51,7 +51,7 @@ func (w *World) makeSites(ctx context.Context, opts Options) error {
 		}
 		api := w.GitHubURL + "/api/v3/"
 		var err error
-		if s.github, err = github.NewClient(github.WithAuthToken(password), github.WithEnterpriseURLs(api, api)); err != nil {
+		if s.github, err = github.NewClient(nil).WithAuthToken(password).WithEnterpriseURLs(api, api); err != nil {
 			return err
 		}
 		files, err := s.firstFiles()

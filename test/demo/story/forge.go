@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 
 	"github.com/syncgate/syncgate/test/githubd"
 	"github.com/syncgate/syncgate/test/harness"
@@ -62,7 +62,7 @@ func (s *Story) startForge(ctx context.Context) error {
 	s.forge.api = url + "/api/v3/"
 	s.repo.url = url + path
 	s.repo.login = strings.Replace(url, "http://", "http://"+person+":"+password+"@", 1) + path
-	s.forge.client, err = github.NewClient(github.WithAuthToken(password), github.WithEnterpriseURLs(s.forge.api, s.forge.api))
+	s.forge.client, err = github.NewClient(nil).WithAuthToken(password).WithEnterpriseURLs(s.forge.api, s.forge.api)
 	return err
 }
 
