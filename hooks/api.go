@@ -1,7 +1,7 @@
 package hooks
 
 // The paths of the gate server's HTTP API. Every call but those for health
-// carries a bearer token.
+// and those that say otherwise carries a bearer token.
 const (
 	PathChanges = "/v1/changes" // POST a Change, answered with its Run
 	PathRuns    = "/v1/runs"    // GET /v1/runs/{id}, /v1/runs/{id}/events
@@ -11,6 +11,9 @@ const (
 	// PathOverrides takes an OverrideRequest, answered with the Run that it
 	// decided. The token is a person's, not a hook Job's.
 	PathOverrides = "/v1/overrides"
+	// PathGitHub takes the deliveries of GitHub's webhooks, which are signed,
+	// and answers 202 with a Reception.
+	PathGitHub = "/webhooks/github"
 )
 
 // The paths of the pages, which are for people and not a part of the API.
@@ -22,6 +25,21 @@ const (
 // TokenAudience is the audience that a hook Job's ServiceAccount token must be
 // made for: a token for another service is worth nothing here.
 const TokenAudience = "syncgate"
+
+// Reception is what came of a webhook's delivery.
+type Reception struct {
+	// Status is Accepted, AlreadySeen or Ignored.
+	Status string `json:"status"`
+	// Reason says why nothing is done.
+	Reason string `json:"reason,omitempty"`
+}
+
+// What a delivery can come to.
+const (
+	Accepted    = "accepted"     // it is in the queue
+	AlreadySeen = "already seen" // its first time counts
+	Ignored     = "ignored"
+)
 
 // Problem is what the server says when it does not do what it was asked.
 type Problem struct {

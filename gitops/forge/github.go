@@ -47,10 +47,11 @@ type GitHubOptions struct {
 // GitHub is a Forge on github.com or GitHub Enterprise. It is safe for
 // concurrent use.
 type GitHub struct {
-	opts   GitHubOptions
-	client *github.Client
-	name   string // owner/repo
-	log    *slog.Logger
+	opts    GitHubOptions
+	client  *github.Client
+	name    string // owner/repo
+	reports reports
+	log     *slog.Logger
 }
 
 var _ Forge = (*GitHub)(nil)

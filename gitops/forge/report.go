@@ -12,8 +12,8 @@ type Reporter interface {
 	// runs, a commit status stands in, which has room for the title only.
 	//
 	// An error is a *LimitedError (call again, not before its Until),
-	// ErrRefused (a permission is missing, or there is no such commit), or
-	// transient.
+	// ErrRefused (a permission is missing, there is no such commit, or the
+	// report itself is wrong), or transient.
 	Publish(ctx context.Context, r Report) (Publication, error)
 }
 

@@ -124,6 +124,9 @@ type Options struct {
 	Minimums     Minimums
 	Policies     policies.Options
 	Limits       Limits
+	// Reviewer judges what webhooks tell of; nil for none, and then nothing is
+	// done for them.
+	Reviewer Reviewer
 	// PublicURL is where people see the pages of Runs, "" when nobody does.
 	PublicURL string
 	// Admission are the clusters for which an admission.Index of what Runs let

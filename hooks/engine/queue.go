@@ -75,11 +75,13 @@ func (e *Engine) queue() *river.Config {
 	river.AddWorker(w, &revertWorker{e: e})
 	river.AddWorker(w, &settleWorker{e: e})
 	river.AddWorker(w, &pruneWorker{e: e})
-	longest := max(e.runTimeout(), revertTimeout)
+	river.AddWorker(w, &reviewWorker{e: e})
+	longest := max(e.runTimeout(), revertTimeout, reviewTimeout)
 	return &river.Config{
 		Queues: map[string]river.QueueConfig{
 			runQueue:    {MaxWorkers: e.opts.Limits.Runs},
 			revertQueue: {MaxWorkers: revertWorkers},
+			reviewQueue: {MaxWorkers: reviewWorkers},
 		},
 		Workers: w,
 		// A round that sleeps wakes by this poll.

@@ -106,6 +106,8 @@ type Server struct {
 	// review.
 	admission *Admission
 	reviewing chan struct{}
+	// webhooks is nil when none are taken.
+	webhooks *Webhooks
 }
 
 // New makes the API's handler. Close ends its streams, which http.Server's
@@ -142,6 +144,9 @@ func (s *Server) Handler() http.Handler {
 	g.GET(hooks.PathRuns, s.timed, s.listRuns)
 	g.GET(hooks.PathRuns+"/:id", s.timed, s.getRun)
 	g.GET(hooks.PathRuns+"/:id/events", s.events)
+	if s.webhooks != nil {
+		g.POST(hooks.PathGitHub, s.receive)
+	}
 	s.admissionRoutes(g)
 	return g
 }

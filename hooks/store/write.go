@@ -167,7 +167,8 @@ func (s *Store) Baselines(ctx context.Context, k Key, limit int) (out []Baseline
 type AuditEntry struct {
 	At time.Time
 	// Action is what was tried: "authenticate", "authorize", "change",
-	// "verdict", "override", "revert", "settle", "admission", "bypass".
+	// "verdict", "override", "revert", "settle", "admission", "bypass",
+	// "review", "webhook".
 	Action string
 	// Subject is who: a user name, "" when unknown; "syncgate" is the server.
 	Subject string
@@ -220,6 +221,9 @@ func (t *Tx) Prune(ctx context.Context, before time.Time) (int64, error) {
 	}
 	if _, err := t.tx.ExecContext(ctx, `DELETE FROM operations WHERE id <> ? AND at < ?`, watching, toMicro(before)); err != nil {
 		return 0, fmt.Errorf("prune operations: %w", err)
+	}
+	if _, err := t.tx.ExecContext(ctx, `DELETE FROM deliveries WHERE at < ?`, toMicro(before)); err != nil {
+		return 0, fmt.Errorf("prune deliveries: %w", err)
 	}
 	res, err := t.tx.ExecContext(ctx, `DELETE FROM runs WHERE verdict <> '' AND ended < ?`, toMicro(before))
 	if err != nil {

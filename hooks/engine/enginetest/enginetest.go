@@ -38,6 +38,7 @@ type World struct {
 	Repository engine.Git
 	Checks     *Checks
 	Reverter   *Reverter
+	Reviewer   engine.Reviewer // nil for none
 	Clusters   *Clusters
 	Minimums   engine.Minimums
 	Limits     engine.Limits
@@ -72,7 +73,7 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	e, err = engine.New(engine.Options{
 		Store:        s,
 		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: repo, Reverter: w.Reverter}},
-		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.admission(),
+		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.admission(), Reviewer: w.Reviewer,
 		PublicURL: "https://gate.example/", Now: w.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err == nil {
