@@ -294,3 +294,29 @@ func TestPanicInATransactionFreesTheConnection(t *testing.T) {
 	}()
 	write(t, s, func(ctx context.Context, tx *store.Tx) error { return tx.InsertRun(ctx, newRun("r1", 1)) })
 }
+
+// A delivery is new once, until it is pruned.
+func TestDeliveries(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "gate.db"))
+	see := func(id string, at time.Time) (fresh bool) {
+		t.Helper()
+		if err := s.InTx(t.Context(), func(tx *store.Tx) (err error) {
+			fresh, err = tx.SeeDelivery(t.Context(), id, at)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return fresh
+	}
+	got := []bool{see("a", start), see("a", start.Add(time.Hour)), see("b", start.Add(time.Hour))}
+	if err := s.InTx(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Prune(t.Context(), start.Add(time.Minute))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, see("a", start), see("b", start))
+	if d := cmp.Diff([]bool{true, false, true, true, false}, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

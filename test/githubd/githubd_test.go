@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/syncgate/syncgate/test/githubd"
+	"github.com/syncgate/syncgate/test/githubd/npm"
 	"github.com/syncgate/syncgate/test/githubd/openapi"
 	"github.com/syncgate/syncgate/test/gitops/source"
 )
@@ -38,7 +39,7 @@ type hub struct {
 func newHub(t *testing.T) *hub {
 	t.Helper()
 	spec, err := loadSpec()
-	if errors.Is(err, openapi.ErrNoNPM) && os.Getenv("CI") == "" {
+	if errors.Is(err, npm.ErrMissing) && os.Getenv("CI") == "" {
 		t.Skip("GitHub's OpenAPI description comes from npm, which is not installed")
 	}
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/git"
 	"github.com/syncgate/syncgate/gitops/revert"
 	"github.com/syncgate/syncgate/test/githubd"
+	"github.com/syncgate/syncgate/test/githubd/npm"
 	"github.com/syncgate/syncgate/test/githubd/openapi"
 	"github.com/syncgate/syncgate/test/gitops/source"
 	"github.com/syncgate/syncgate/test/harness"
@@ -85,7 +86,7 @@ func (w *world) serveGitHub(root string, k kind) {
 	switch {
 	case err == nil:
 		h = spec.Wrap(w.d, func(err error) { w.t.Error(err) })
-	case !errors.Is(err, openapi.ErrNoNPM) || os.Getenv("CI") != "":
+	case !errors.Is(err, npm.ErrMissing) || os.Getenv("CI") != "":
 		w.t.Fatal(err)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,6 +21,8 @@ import (
 	_ "embed"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/syncgate/syncgate/test/githubd/npm"
 )
 
 var (
@@ -32,9 +33,6 @@ var (
 )
 
 const version = "23.0.2"
-
-// ErrNoNPM says that the description can neither be found nor fetched.
-var ErrNoNPM = errors.New("npm is not installed")
 
 // Spec is the part of GitHub's API that githubd plays.
 type Spec struct {
@@ -49,48 +47,19 @@ type route struct {
 }
 
 // Load reads the description from the cache folder; when it is not there, npm
-// fetches it first.
+// fetches it first. npm.ErrMissing when there is none.
 func Load(ctx context.Context, cache string) (*Spec, error) {
 	file := filepath.Join(cache, "openapi@"+version, "api.github.com.json")
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		if err := install(ctx, file); err != nil {
-			return nil, fmt.Errorf("load GitHub's OpenAPI description: %w", err)
-		}
+	// The whole package unpacks to 400 MB; one file of it is kept.
+	f := npm.File{JSON: packageJSON, Lock: packageLock, Path: filepath.Join("@octokit", "openapi", "generated", filepath.Base(file))}
+	if err := npm.Fetch(ctx, f, file); err != nil {
+		return nil, fmt.Errorf("load GitHub's OpenAPI description: %w", err)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("load GitHub's OpenAPI description: %w", err)
 	}
 	return parse(b)
-}
-
-// install lets npm check the pinned checksum, and keeps one file of the package
-// (which unpacks to 400 MB).
-func install(ctx context.Context, file string) error {
-	npm, err := exec.LookPath("npm")
-	if err != nil {
-		return ErrNoNPM
-	}
-	dir := filepath.Dir(file)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(dir, "npm-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	for name, content := range map[string][]byte{"package.json": packageJSON, "package-lock.json": packageLock} {
-		if err := os.WriteFile(filepath.Join(tmp, name), content, 0o644); err != nil {
-			return err
-		}
-	}
-	cmd := exec.CommandContext(ctx, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = tmp
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w: %s", err, out)
-	}
-	return os.Rename(filepath.Join(tmp, "node_modules", "@octokit", "openapi", "generated", filepath.Base(file)), file)
 }
 
 // kept are the paths that githubd plays: loading all 800 takes long.
