@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/go-github/v88/github"
+	"github.com/google/go-github/v60/github"
 )
 
 const (
@@ -74,7 +74,7 @@ func (g *GitHub) publishCheck(ctx context.Context, r Report) (out Publication, e
 // findCheck is the newest check run of the report's name and head, nil when
 // there is none.
 func (g *GitHub) findCheck(ctx context.Context, r Report) (*github.CheckRun, error) {
-	opts := &github.ListCheckRunsOptions{CheckName: &r.Name, Filter: github.Ptr("latest"), ListOptions: github.ListOptions{PerPage: 100}}
+	opts := &github.ListCheckRunsOptions{CheckName: &r.Name, Filter: github.String("latest"), ListOptions: github.ListOptions{PerPage: 100}}
 	if g.opts.App != 0 {
 		opts.AppID = &g.opts.App
 	}
@@ -151,11 +151,11 @@ func (g *GitHub) sendCheck(ctx context.Context, run *github.CheckRun, r Report, 
 	for _, a := range p.annotations {
 		out.Annotations = append(out.Annotations, a.github())
 	}
-	status, conclusion := github.Ptr(string(InProgress)), (*string)(nil)
+	status, conclusion := github.String(string(InProgress)), (*string)(nil)
 	if p.last {
-		status = github.Ptr(string(r.Status))
+		status = github.String(string(r.Status))
 		if r.Conclusion != "" {
-			conclusion = github.Ptr(string(r.Conclusion))
+			conclusion = github.String(string(r.Conclusion))
 		}
 	}
 	var details *string
@@ -187,7 +187,7 @@ func (g *GitHub) sendCheck(ctx context.Context, run *github.CheckRun, r Report, 
 
 func (a apiAnnotation) github() *github.CheckRunAnnotation {
 	out := &github.CheckRunAnnotation{
-		Path: &a.Path, StartLine: &a.Start, EndLine: &a.End, AnnotationLevel: github.Ptr(string(a.Level)), Message: &a.Message,
+		Path: &a.Path, StartLine: &a.Start, EndLine: &a.End, AnnotationLevel: github.String(string(a.Level)), Message: &a.Message,
 	}
 	if a.Title != "" {
 		out.Title = &a.Title
@@ -205,7 +205,7 @@ func (g *GitHub) publishStatus(ctx context.Context, r Report) (Publication, erro
 	if r.Status == Completed {
 		state = stateOf(r.Conclusion)
 	}
-	s := github.RepoStatus{State: &state, Context: &r.Name, Description: github.Ptr(cutRunes(r.Title, maxDescription))}
+	s := &github.RepoStatus{State: &state, Context: &r.Name, Description: github.String(cutRunes(r.Title, maxDescription))}
 	if r.DetailsURL != "" {
 		s.TargetURL = &r.DetailsURL
 	}
