@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +15,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/syncgate/syncgate/gitops/forge"
-	"github.com/syncgate/syncgate/gitops/git"
-	"github.com/syncgate/syncgate/gitops/revert"
 	"github.com/syncgate/syncgate/hooks/backup"
 	"github.com/syncgate/syncgate/hooks/checks"
 	"github.com/syncgate/syncgate/hooks/clusters"
@@ -29,11 +26,13 @@ import (
 
 // app is the wired server.
 type app struct {
-	engine  *engine.Engine
-	server  *server.Server
-	known   *fleet
-	log     *slog.Logger
-	closers []func() error
+	engine *engine.Engine
+	server *server.Server
+	known  *fleet
+	// reporters publish what is found about commits, by repository.
+	reporters map[string]forge.Reporter
+	log       *slog.Logger
+	closers   []func() error
 	// watchers look at Applications while the server runs.
 	watchers sync.WaitGroup
 }
@@ -50,7 +49,7 @@ func (a *app) close() error {
 // wire opens everything the configuration names and puts it together. It asks
 // no cluster but an Argo CD's home, no repository and no store.
 func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, log *slog.Logger) (a *app, err error) {
-	a = &app{log: log}
+	a = &app{log: log, reporters: map[string]forge.Reporter{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -108,6 +107,9 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
+	if err := a.takeWebhooks(cfg); err != nil {
+		return a, err
+	}
 	err = a.admit(cfg)
 	return a, err
 }
@@ -145,47 +147,6 @@ func (a *app) admit(cfg *config.Config) error {
 	}
 	a.server.EnableAdmission(server.Admission{Index: a.engine.Admission(), Clusters: known})
 	return nil
-}
-
-// repository opens a repository and the forge its reverts go to.
-func (a *app) repository(ctx context.Context, cfg *config.Config, r config.Repository) (engine.Repository, error) {
-	log := a.log.With("component", "git")
-	o := git.Options{URL: r.URL, Dir: filepath.Join(cfg.CacheDir, r.Name), Username: r.Username, Log: log}
-	if r.TokenFile != "" {
-		o.Token = git.TokenFile(r.TokenFile)
-	}
-	if r.SSH != nil {
-		o.SSH = git.SSHOptions{KeyFile: r.SSH.KeyFile, KnownHostsFile: r.SSH.KnownHostsFile}
-	}
-	if r.CAFile != "" {
-		o.Env = append(o.Env, "GIT_SSL_CAINFO="+r.CAFile)
-	}
-	repo, err := git.Open(ctx, o)
-	if err != nil {
-		return engine.Repository{}, err
-	}
-	a.closers = append(a.closers, repo.Close)
-	f, err := newForge(repo, r, log)
-	if err != nil {
-		return engine.Repository{}, err
-	}
-	return engine.Repository{
-		Name: r.Name, URLs: append([]string{r.URL}, r.Aliases...), Branch: r.Branch,
-		Git: repo, Reverter: revert.New(repo, f, revert.Options{Log: log}),
-	}, nil
-}
-
-// newForge is the table of forges.
-func newForge(repo *git.Repository, r config.Repository, log *slog.Logger) (forge.Forge, error) {
-	switch {
-	case r.Forge.GitHub != nil:
-		g := r.Forge.GitHub
-		return forge.NewGitHub(forge.GitHubOptions{
-			BaseURL: g.APIURL, Owner: g.Owner, Repo: g.Repo, Token: git.TokenFile(g.TokenFile), Log: log,
-		})
-	default:
-		return forge.NewPlain(repo, forge.PlainOptions{Dir: r.Forge.Plain.Dir, Log: log})
-	}
 }
 
 // withCredentials gives the S3 stores the keys that the environment has for

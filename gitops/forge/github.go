@@ -105,6 +105,23 @@ func newClient(base string, transport http.RoundTripper) (*github.Client, error)
 	return client, nil
 }
 
+// SameHost reports whether a repository's clone URL is on the GitHub that has
+// the API, so that a token for the one may be sent to the other.
+func SameHost(apiURL, cloneURL string) bool {
+	if apiURL == "" {
+		apiURL = "https://api.github.com/"
+	}
+	api, err := url.Parse(apiURL)
+	if err != nil || api.Host == "" {
+		return false
+	}
+	clone, err := url.Parse(cloneURL)
+	if err != nil || clone.Host == "" || clone.Scheme != api.Scheme {
+		return false
+	}
+	return strings.EqualFold(api.Host, clone.Host) || strings.EqualFold(api.Host, "api."+clone.Host)
+}
+
 // GitHubRepository takes owner and name out of a repository's clone URL:
 // https://host/owner/name.git, ssh://git@host/owner/name, git@host:owner/name.
 func GitHubRepository(cloneURL string) (owner, repo string, err error) {

@@ -51,6 +51,7 @@ func (d *decoder) check(c *Config) {
 			d.wrongAt(fmt.Sprintf("minimums.revert[%d]", i), "expected the name of a check in minimums.preSync, found %.80q", name)
 		}
 	}
+	d.checkWebhooks(c)
 	d.checkGuards(c)
 	d.checkAdmission(c)
 	switch c.Log.Level {
@@ -125,11 +126,37 @@ func (d *decoder) checkRepository(path string, r Repository, names map[string]bo
 		return
 	}
 	g := r.Forge.GitHub
-	if g.TokenFile == "" && r.TokenFile == "" {
-		d.wrongAt(path+".forge.github.tokenFile", "expected a file, here or in the repository's tokenFile, found none")
+	switch {
+	case g.App != nil && g.TokenFile != "":
+		d.wrongAt(path+".forge.github", "expected either tokenFile or app, found both")
+	case g.App != nil:
+		d.checkApp(path+".forge.github.app", *g.App)
+	case g.TokenFile == "" && r.TokenFile == "":
+		d.wrongAt(path+".forge.github.tokenFile", "expected a file, here or in the repository's tokenFile, or an app, found none")
 	}
 	if owner, repo := ownerRepo(r.URL); (g.Owner == "" && owner == "") || (g.Repo == "" && repo == "") {
 		d.wrongAt(path+".forge.github", "expected owner and repo, since the URL does not end in them")
+	}
+}
+
+func (d *decoder) checkApp(path string, a GitHubApp) {
+	if a.ID <= 0 {
+		d.wrongAt(path+".id", "expected the App's ID, a number above 0, found %d", a.ID)
+	}
+	if a.Installation < 0 {
+		d.wrongAt(path+".installation", "expected the installation's ID, a number above 0, found %d", a.Installation)
+	}
+	d.required(path+".keyFile", a.KeyFile)
+}
+
+// checkWebhooks asks for what a delivery needs.
+func (d *decoder) checkWebhooks(c *Config) {
+	if c.Webhooks.GitHub == nil {
+		return
+	}
+	d.required("webhooks.github.secretFile", c.Webhooks.GitHub.SecretFile)
+	if !slices.ContainsFunc(c.Repositories, func(r Repository) bool { return r.Forge.GitHub != nil }) {
+		d.wrongAt("webhooks.github", "expected a repository with forge.github that is told of, found none")
 	}
 }
 
@@ -174,7 +201,7 @@ func (c *Config) defaults() {
 			if g.Repo == "" {
 				g.Repo = repo
 			}
-			if g.TokenFile == "" {
+			if g.TokenFile == "" && g.App == nil {
 				g.TokenFile = r.TokenFile
 			}
 		}

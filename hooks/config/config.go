@@ -32,6 +32,9 @@ type Config struct {
 	CacheDir string `json:"cacheDir"`
 	// Repositories are what Gates are read from, at least one.
 	Repositories []Repository `json:"repositories"`
+	// Webhooks are what forges send, so that pull requests are judged. Default:
+	// none are taken.
+	Webhooks Webhooks `json:"webhooks,omitempty"`
 	// Clusters are where Changes come from and checks ask, at least one entry.
 	Clusters []clusters.Options `json:"clusters"`
 	// Applications are the Argo CDs whose syncs are watched, so that one which
@@ -133,8 +136,34 @@ type GitHub struct {
 	Owner string `json:"owner,omitempty"`
 	Repo  string `json:"repo,omitempty"`
 	// TokenFile holds a token that may write contents, pull requests and
-	// issues. Default: the repository's tokenFile.
+	// issues. Default: the repository's tokenFile, unless there is an App.
 	TokenFile string `json:"tokenFile,omitempty"`
+	// App is a GitHub App that is installed for the repository, instead of a
+	// token. Its tokens also fetch, where the repository has none.
+	App *GitHubApp `json:"app,omitempty"`
+}
+
+// GitHubApp is a GitHub App and where it is installed.
+type GitHubApp struct {
+	// ID is the App's.
+	ID int64 `json:"id"`
+	// Installation is the ID of the installation. Default: GitHub is asked.
+	Installation int64 `json:"installation,omitempty"`
+	// KeyFile holds the App's private key, PEM. It is read for each token.
+	KeyFile string `json:"keyFile"`
+}
+
+// Webhooks are what forges send to the server.
+type Webhooks struct {
+	// GitHub is what GitHub sends to /webhooks/github.
+	GitHub *GitHubWebhooks `json:"github,omitempty"`
+}
+
+// GitHubWebhooks is how GitHub's deliveries are known.
+type GitHubWebhooks struct {
+	// SecretFile holds what deliveries are signed with, one secret a line, at
+	// least 32 bytes each: two while one replaces the other, four at most.
+	SecretFile string `json:"secretFile"`
 }
 
 // Plain is a plain Git server.
@@ -245,6 +274,9 @@ func (c *Config) resolve(dir string) {
 	if c.TLS != nil {
 		fields = append(fields, &c.TLS.CertFile, &c.TLS.KeyFile)
 	}
+	if c.Webhooks.GitHub != nil {
+		fields = append(fields, &c.Webhooks.GitHub.SecretFile)
+	}
 	for i := range c.Repositories {
 		r := &c.Repositories[i]
 		fields = append(fields, &r.TokenFile, &r.CAFile)
@@ -253,6 +285,9 @@ func (c *Config) resolve(dir string) {
 		}
 		if r.Forge.GitHub != nil {
 			fields = append(fields, &r.Forge.GitHub.TokenFile)
+			if r.Forge.GitHub.App != nil {
+				fields = append(fields, &r.Forge.GitHub.App.KeyFile)
+			}
 		}
 		if r.Forge.Plain != nil {
 			fields = append(fields, &r.Forge.Plain.Dir)
