@@ -13,10 +13,11 @@ import (
 	"github.com/syncgate/syncgate/policies/values"
 )
 
-// fold puts the clusters that come to the same value in the same way together.
-func (x *explainer) fold() Explanation {
+// fold puts the clusters that come to the same value in the same way together,
+// for at most most paths.
+func (x *explainer) fold(most int) Explanation {
 	var e Explanation
-	paths := x.paths(&e)
+	paths := x.paths(&e, most)
 	at := map[string]*pathFold{}
 	for _, p := range paths {
 		at[p] = &pathFold{index: map[string]int{}}
@@ -45,7 +46,7 @@ func (x *explainer) fold() Explanation {
 // paths are the paths of all clusters, in the order of their segments, up to
 // the bound. Every cluster told its first ones in that order up to the same
 // bound, so that no path that is kept lacks a cluster.
-func (x *explainer) paths(e *Explanation) []string {
+func (x *explainer) paths(e *Explanation, most int) []string {
 	all := map[string][]string{}
 	for _, c := range x.found {
 		e.More = max(e.More, c.more)
@@ -54,9 +55,9 @@ func (x *explainer) paths(e *Explanation) []string {
 		}
 	}
 	paths := slices.SortedFunc(maps.Keys(all), func(a, b string) int { return slices.Compare(all[a], all[b]) })
-	if len(paths) > maxPaths {
-		e.More += len(paths) - maxPaths
-		paths = paths[:maxPaths]
+	if len(paths) > most {
+		e.More += len(paths) - most
+		paths = paths[:most]
 	}
 	return paths
 }

@@ -128,30 +128,39 @@ func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, op
 	if err != nil {
 		return Explanation{}, err
 	}
-	x := &explainer{gate: g, source: src, stacks: stacks, key: key, known: map[string]bool{}}
+	x := &explainer{gate: g, source: src, stacks: stacks, known: map[string]bool{}}
+	x.find = func(layers []*values.Node, merged *values.Node) ([]rules.Spot, int) {
+		spots, more := stacks.Find(layers, merged, key, maxPaths)
+		if len(spots) == 0 {
+			x.learn(merged)
+		}
+		return spots, more
+	}
 	if err := x.readAll(ctx, opts.Workers); err != nil {
 		return Explanation{}, err
 	}
-	e := x.fold()
+	e := x.fold(maxPaths)
 	if !e.Found() {
 		e.Nearest = nearest(key.String(), x.known)
 	}
 	return e, nil
 }
 
-// explainer looks a key up in the clusters of a Gate.
+// explainer looks key paths up in the clusters of a Gate.
 type explainer struct {
 	gate   *gate.Gate
 	source *source
 	stacks *rules.Stacks
-	key    keypath.Glob
-	found  []clusterSpots // of each cluster
+	// find looks them up in the layers of one cluster and what they merged to,
+	// and says how many it did not return.
+	find  func(layers []*values.Node, merged *values.Node) (spots []rules.Spot, more int)
+	found []clusterSpots // of each cluster
 
 	mu    sync.Mutex
 	known map[string]bool // paths of clusters in which the key named none
 }
 
-// clusterSpots is what one cluster has of the key.
+// clusterSpots is what one cluster has of the paths.
 type clusterSpots struct {
 	layers []layer
 	spots  []rules.Spot
@@ -185,7 +194,7 @@ func (x *explainer) readAll(ctx context.Context, workers int) error {
 	return joinErrors(x.gate, failed)
 }
 
-// cluster looks the key up in one cluster.
+// cluster looks the paths up in one cluster.
 func (x *explainer) cluster(i int) (clusterSpots, error) {
 	m, err := x.source.merge(i)
 	if err != nil {
@@ -207,10 +216,7 @@ func (x *explainer) cluster(i int) (clusterSpots, error) {
 		c.layers = append(c.layers, layer{LayerBeside, ""})
 		nodes = append(nodes, beside)
 	}
-	c.spots, c.more = x.stacks.Find(nodes, merged, x.key, maxPaths)
-	if len(c.spots) == 0 {
-		x.learn(merged)
-	}
+	c.spots, c.more = x.find(nodes, merged)
 	return c, nil
 }
 

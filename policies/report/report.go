@@ -126,6 +126,7 @@ func formats() []format {
 		{"sarif", writeSARIF},
 		{"junit", writeJUnit},
 		{"github", writeGitHub},
+		{"markdown", writeMarkdown},
 	}
 }
 

@@ -190,7 +190,7 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 func TestGolden(t *testing.T) {
-	files := map[string]string{"table": "txt", "json": "json", "sarif": "sarif", "junit": "xml", "github": "commands"}
+	files := map[string]string{"table": "txt", "json": "json", "sarif": "sarif", "junit": "xml", "github": "commands", "markdown": "md"}
 	for name, r := range scenarios() {
 		if name == "long" {
 			continue // held to its bounds by other tests; as a golden file it would only be large
@@ -230,7 +230,7 @@ func TestVerdict(t *testing.T) {
 func TestUnknownFormat(t *testing.T) {
 	var b bytes.Buffer
 	err := report.Write(&b, "yaml", report.Report{})
-	if err == nil || !strings.Contains(err.Error(), "table, json, sarif, junit, github") {
+	if err == nil || !strings.Contains(err.Error(), "table, json, sarif, junit, github, markdown") {
 		t.Errorf("got error %v, want one that lists the formats", err)
 	}
 	if b.Len() > 0 {

@@ -83,6 +83,36 @@ func (s *Stacks) Find(layers []*values.Node, merged *values.Node, glob keypath.G
 	return spots, more
 }
 
+// PathSet is some key paths that are looked up together.
+type PathSet struct{ whole, leads map[string]bool }
+
+// NewPathSet is the set of paths, each given as its segments.
+func NewPathSet(paths [][]string) PathSet {
+	s := PathSet{whole: map[string]bool{}, leads: map[string]bool{}}
+	for _, p := range paths {
+		s.whole[keypath.Format(p)] = true
+		for i := range p {
+			s.leads[keypath.Format(p[:i])] = true
+		}
+	}
+	return s
+}
+
+// FindAll is Find for the paths of a set.
+func (s *Stacks) FindAll(layers []*values.Node, merged *values.Node, paths PathSet) []Spot {
+	var spots []Spot
+	look := &lookup{Stacks: s, visit: func(path []string, at level) bool {
+		text := keypath.Format(path)
+		if paths.whole[text] {
+			spots = append(spots, s.spot(path, at))
+		}
+		return paths.leads[text]
+	}}
+	nodes := append(slices.Clone(layers), merged)
+	look.walk(nil, level{nodes: nodes, above: make([]blocker, len(nodes))})
+	return spots
+}
+
 // Paths are the key paths of merged values, at most most of them.
 func (s *Stacks) Paths(merged *values.Node, most int) []string {
 	var paths []string
