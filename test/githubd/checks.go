@@ -20,8 +20,12 @@ type checkRun struct {
 	details                string
 	started, completed     string
 	title, summary, text   string
-	annotations            int
+	annotations            []any
+	app                    int64
 }
+
+// suite is the ID of a check run's suite: that of its App on its commit.
+func (c *checkRun) suite() int64 { return numberOf(c.sha + strconv.FormatInt(c.app, 10)) }
 
 func (r *request) status(st *status) object {
 	return object{
@@ -99,10 +103,10 @@ func (r *request) check(c *checkRun) object {
 		"id": c.id, "node_id": nodeID("CheckRun", c.id), "head_sha": c.sha, "name": c.name, "external_id": orNil(c.externalID),
 		"url": api, "html_url": r.repoHTML() + "/runs/" + strconv.FormatInt(c.id, 10), "details_url": orNil(c.details),
 		"status": c.status, "conclusion": orNil(c.conclusion), "started_at": orNil(c.started), "completed_at": orNil(c.completed),
-		"check_suite": nil, "app": nil, "pull_requests": []any{},
+		"check_suite": object{"id": c.suite()}, "app": r.app(c.app), "pull_requests": r.pullsOf(c.sha),
 		"output": object{
 			"title": orNil(c.title), "summary": orNil(c.summary), "text": orNil(c.text),
-			"annotations_count": c.annotations, "annotations_url": api + "/annotations",
+			"annotations_count": len(c.annotations), "annotations_url": api + "/annotations",
 		},
 	}
 }
@@ -137,6 +141,9 @@ func (in checkInput) apply(c *checkRun) any {
 			*f.to = f.from
 		}
 	}
+	if in.Status != "" && in.Status != "completed" {
+		c.conclusion, c.completed = "", ""
+	}
 	if in.Conclusion != "" {
 		c.conclusion, c.status = in.Conclusion, "completed"
 		if c.completed == "" {
@@ -145,12 +152,17 @@ func (in checkInput) apply(c *checkRun) any {
 	}
 	if in.Output != nil {
 		c.title, c.summary, c.text = in.Output.Title, in.Output.Summary, in.Output.Text
-		c.annotations += len(in.Output.Annotations)
+		for _, a := range in.Output.Annotations { // they are only ever added
+			c.annotations = append(c.annotations, a)
+		}
 	}
 	return nil
 }
 
 func createCheck(r *request) (int, any) {
+	if problem := r.asAppOf(r.appID); problem != nil {
+		return http.StatusForbidden, problem
+	}
 	var in checkInput
 	if err := r.decode(&in); err != nil {
 		return http.StatusBadRequest, message("Problems parsing JSON")
@@ -161,7 +173,7 @@ func createCheck(r *request) (int, any) {
 	case r.repo.kind(in.HeadSHA) != "commit":
 		return http.StatusUnprocessableEntity, message("No commit found for SHA: " + in.HeadSHA)
 	}
-	c := &checkRun{id: r.s.id(), sha: in.HeadSHA, status: "queued", started: now()}
+	c := &checkRun{id: r.s.id(), sha: in.HeadSHA, status: "queued", started: now(), app: r.appID}
 	if problem := in.apply(c); problem != nil {
 		return http.StatusUnprocessableEntity, problem
 	}
@@ -191,6 +203,9 @@ func updateCheck(r *request) (int, any) {
 	if c == nil {
 		return http.StatusNotFound, notFound()
 	}
+	if problem := r.asAppOf(c.app); problem != nil {
+		return http.StatusForbidden, problem
+	}
 	var in checkInput
 	if err := r.decode(&in); err != nil {
 		return http.StatusBadRequest, message("Problems parsing JSON")
@@ -199,14 +214,4 @@ func updateCheck(r *request) (int, any) {
 		return http.StatusUnprocessableEntity, problem
 	}
 	return http.StatusOK, r.check(c)
-}
-
-func listChecks(r *request, sha string) (int, any) {
-	list := []any{}
-	for _, c := range r.repo.checks {
-		if c.sha == sha && (r.URL.Query().Get("check_name") == "" || r.URL.Query().Get("check_name") == c.name) {
-			list = append(list, r.check(c))
-		}
-	}
-	return http.StatusOK, object{"total_count": len(list), "check_runs": r.page(list)}
 }

@@ -33,6 +33,8 @@ type Options struct {
 	// Tokens maps each valid token to the login it stands for. Bearer and
 	// basic authentication (as password) are taken. None: everybody is "tester".
 	Tokens map[string]string
+	// Apps are the GitHub Apps that there are.
+	Apps []App
 	// Log gets each call at debug level. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -50,6 +52,12 @@ type Server struct {
 	lastID int64
 	faults []*Fault
 	calls  []Call
+	hooks  []Hook
+
+	tokenMu sync.Mutex
+	tokens  map[string]installationToken
+
+	posts postman
 }
 
 // repository is what GitHub knows beside Git.
@@ -63,7 +71,8 @@ type repository struct {
 	labels      []*label
 	statuses    []*status
 	checks      []*checkRun
-	signed      map[string]bool // commits that GitHub made itself
+	signed      map[string]bool   // commits that GitHub made itself
+	heads       map[string]string // as they were last looked at
 }
 
 // New makes a Server.
@@ -71,7 +80,8 @@ func New(opts Options) *Server {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opts: opts, log: opts.Log, repos: map[string]*repository{}, api: http.NewServeMux()}
+	s := &Server{opts: opts, log: opts.Log, repos: map[string]*repository{}, api: http.NewServeMux(), tokens: map[string]installationToken{}}
+	s.posts.idle.L = &s.posts.mu
 	s.routes()
 	return s
 }
@@ -117,6 +127,9 @@ func (s *Server) routes() {
 		"POST /repos/{owner}/{repo}/check-runs":                   createCheck,
 		"GET /repos/{owner}/{repo}/check-runs/{id}":               getCheck,
 		"PATCH /repos/{owner}/{repo}/check-runs/{id}":             updateCheck,
+		"GET /repos/{owner}/{repo}/check-runs/{id}/annotations":   listAnnotations,
+		"POST /repos/{owner}/{repo}/check-runs/{id}/rerequest":    rerequestCheck,
+		"POST /repos/{owner}/{repo}/check-suites/{id}/rerequest":  rerequestSuite,
 	} {
 		s.api.HandleFunc(pattern, s.handle(h))
 	}
@@ -148,6 +161,10 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.writeFault(w, r, fault)
 		return
 	}
+	if appRoute.MatchString(r.URL.Path) {
+		s.serveApp(w, r)
+		return
+	}
 	if _, ok := s.login(r); !ok {
 		s.write(w, r, http.StatusUnauthorized, message("Bad credentials"))
 		return
@@ -162,15 +179,23 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 
 // login is whom the request's token stands for.
 func (s *Server) login(r *http.Request) (string, bool) {
+	token := tokenOf(r)
+	if _, ok := s.granted(token); ok {
+		return "syncgate[bot]", true
+	}
 	if len(s.opts.Tokens) == 0 {
 		return "tester", true
 	}
+	login, ok := s.opts.Tokens[token]
+	return login, ok && token != ""
+}
+
+func tokenOf(r *http.Request) string {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		_, token, _ = r.BasicAuth()
 	}
-	login, ok := s.opts.Tokens[token]
-	return login, ok && token != ""
+	return token
 }
 
 // request is one call of the API to a repository.
@@ -179,6 +204,7 @@ type request struct {
 	s     *Server
 	repo  *repository
 	login string
+	appID int64  // of an App's token
 	base  string // scheme and host, and /api/v3 for Enterprise
 	link  string // the Link header of a page
 }
@@ -192,14 +218,20 @@ func (s *Server) handle(h func(*request) (int, any)) http.HandlerFunc {
 		defer s.mu.Unlock()
 		req := &request{Request: r, s: s, base: "http://" + r.Host}
 		req.login, _ = s.login(r)
+		if t, ok := s.granted(tokenOf(r)); ok {
+			req.appID = t.app.ID
+		}
 		if owner := r.PathValue("owner"); owner != "" {
-			if req.repo = s.find(owner, r.PathValue("repo")); req.repo == nil {
+			if req.repo = s.find(owner, r.PathValue("repo")); req.repo == nil || !s.sees(r, owner, r.PathValue("repo")) {
 				s.write(w, r, http.StatusNotFound, notFound())
 				return
 			}
-			req.syncPulls()
+			req.notice()
 		}
 		code, answer := h(req)
+		if req.repo != nil && r.Method != http.MethodGet {
+			req.notice()
+		}
 		if req.link != "" {
 			w.Header().Set("Link", req.link)
 		}
@@ -276,6 +308,16 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="githubd"`)
 		http.Error(w, "a valid token is needed", http.StatusUnauthorized)
 		return
+	}
+	parts := strings.SplitN(strings.TrimPrefix(r.URL.Path, "/"), "/", 3)
+	owner, name := parts[0], strings.TrimSuffix(parts[1], ".git")
+	if !s.sees(r, owner, name) {
+		http.NotFound(w, r)
+		return
+	}
+	if r.Method == http.MethodPost && parts[2] == "git-receive-pack" {
+		s.noticed(r, owner, name)
+		defer s.noticed(r, owner, name)
 	}
 	bin, err := exec.LookPath("git")
 	if err != nil {

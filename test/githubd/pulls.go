@@ -19,6 +19,15 @@ type pull struct {
 	mergedAt         string
 	mergeSHA         string
 	mergedBy         string
+	fork             *repository // that the head is of, nil for the same
+}
+
+// headBranch is what the head's branch points at, "" when it is gone.
+func (r *request) headBranch(p *pull) string {
+	if p.fork != nil {
+		return p.fork.branch(p.head)
+	}
+	return r.repo.branch(p.head)
 }
 
 // syncPulls takes over what a push did: heads that moved, branches that are
@@ -29,9 +38,10 @@ func (r *request) syncPulls() {
 			continue
 		}
 		base := r.repo.branch(p.base)
-		head := r.repo.branch(p.head)
-		if head != "" {
+		head, was := r.headBranch(p), p.headSHA
+		if head != "" && head != was && r.keepHead(p) == nil {
 			p.headSHA = head
+			r.pullEvent(p, "synchronize", object{"before": was, "after": head})
 		}
 		if base != "" {
 			p.baseSHA = base
@@ -40,8 +50,10 @@ func (r *request) syncPulls() {
 		case base != "" && r.repo.isAncestor(p.headSHA, base):
 			p.close()
 			p.mergedAt, p.mergedBy, p.mergeSHA = now(), r.login, base
+			r.pullEvent(p, "closed", nil)
 		case head == "":
 			p.close()
+			r.pullEvent(p, "closed", nil)
 		}
 	}
 }
@@ -50,8 +62,13 @@ func (r *request) pull(p *pull, long bool) object {
 	api := r.repoAPI() + "/pulls/" + strconv.Itoa(p.number)
 	issueAPI := r.repoAPI() + "/issues/" + strconv.Itoa(p.number)
 	html := r.repoHTML() + "/pull/" + strconv.Itoa(p.number)
-	side := func(ref, sha string) object {
-		return object{"label": r.repo.owner + ":" + ref, "ref": ref, "sha": sha, "user": r.user(r.repo.owner), "repo": r.repository()}
+	side := func(of *repository, ref, sha string) object {
+		if of == nil {
+			of = r.repo
+		}
+		in := *r
+		in.repo = of
+		return object{"label": of.owner + ":" + ref, "ref": ref, "sha": sha, "user": r.user(of.owner), "repo": in.repository()}
 	}
 	statuses := r.repoAPI() + "/statuses/" + p.headSHA
 	o := object{
@@ -62,7 +79,7 @@ func (r *request) pull(p *pull, long bool) object {
 		"title": p.title, "body": p.body, "user": r.user(p.author), "labels": r.labelList(p.labels), "milestone": nil,
 		"created_at": p.created, "updated_at": p.updated, "closed_at": orNil(p.closed), "merged_at": orNil(p.mergedAt),
 		"merge_commit_sha": orNil(p.mergeSHA), "assignee": nil, "draft": false, "auto_merge": nil,
-		"author_association": "CONTRIBUTOR", "head": side(p.head, p.headSHA), "base": side(p.base, p.baseSHA),
+		"author_association": "CONTRIBUTOR", "head": side(p.fork, p.head, p.headSHA), "base": side(nil, p.base, p.baseSHA),
 		"_links": object{
 			"self": object{"href": api}, "html": object{"href": html}, "issue": object{"href": issueAPI},
 			"comments": object{"href": issueAPI + "/comments"}, "commits": object{"href": api + "/commits"},
@@ -131,8 +148,14 @@ func createPull(r *request) (int, any) {
 		return http.StatusBadRequest, message("Problems parsing JSON")
 	}
 	const unprocessable = http.StatusUnprocessableEntity
-	head := strings.TrimPrefix(in.Head, r.repo.owner+":")
-	headSHA, baseSHA := r.repo.branch(head), r.repo.branch(in.Base)
+	p := &pull{head: in.Head, base: in.Base}
+	if owner, branch, ok := strings.Cut(in.Head, ":"); ok {
+		if p.head = branch; owner != r.repo.owner {
+			p.fork = r.s.find(owner, r.repo.name)
+		}
+	}
+	head := p.head
+	headSHA, baseSHA := r.headBranch(p), r.repo.branch(in.Base)
 	switch {
 	case in.Title == "":
 		return unprocessable, invalid("PullRequest", "title", "missing_field", "")
@@ -143,17 +166,21 @@ func createPull(r *request) (int, any) {
 	case utf8.RuneCountInString(in.Body) > maxText:
 		return unprocessable, invalid("PullRequest", "body", "custom", "body is too long (maximum is 65536 characters)")
 	}
-	for _, p := range r.repo.pulls {
-		if p.state == "open" && p.head == head && p.base == in.Base {
+	for _, other := range r.repo.pulls {
+		if other.state == "open" && other.head == head && other.base == in.Base && other.fork == p.fork {
 			return unprocessable, invalid("PullRequest", "", "custom", "A pull request already exists for "+r.repo.owner+":"+head+".")
 		}
 	}
 	if r.repo.isAncestor(headSHA, baseSHA) {
 		return unprocessable, invalid("PullRequest", "", "custom", "No commits between "+in.Base+" and "+head)
 	}
-	p := &pull{issue: r.newIssue(in.Title, in.Body), head: head, base: in.Base, headSHA: headSHA, baseSHA: baseSHA}
+	p.issue, p.headSHA, p.baseSHA = r.newIssue(in.Title, in.Body), headSHA, baseSHA
 	p.pull = p
+	if err := r.keepHead(p); err != nil {
+		return http.StatusInternalServerError, message(err.Error())
+	}
 	r.repo.pulls = append(r.repo.pulls, p)
+	r.pullEvent(p, "opened", nil)
 	return http.StatusCreated, r.pull(p, true)
 }
 
@@ -188,10 +215,16 @@ func updatePull(r *request) (int, any) {
 		if r.repo.branch(*in.Base) == "" {
 			return http.StatusUnprocessableEntity, invalid("PullRequest", "base", "invalid", "")
 		}
-		p.base = *in.Base
+		was := p.base
+		p.base, p.baseSHA = *in.Base, r.repo.branch(*in.Base)
+		defer r.pullEvent(p, "edited", object{"changes": object{"base": object{"ref": object{"from": was}, "sha": object{"from": p.baseSHA}}}})
 	}
+	before := p.state
 	if problem := r.change(p.issue, in.Title, in.Body, in.State); problem != nil {
 		return http.StatusUnprocessableEntity, problem
+	}
+	if p.state != before {
+		r.pullEvent(p, map[string]string{"open": "reopened", "closed": "closed"}[p.state], nil)
 	}
 	return http.StatusOK, r.pull(p, true)
 }
@@ -249,5 +282,6 @@ func mergePull(r *request) (int, any) {
 	r.repo.signed[sha] = true
 	p.close()
 	p.mergedAt, p.mergedBy, p.mergeSHA = now(), r.login, sha
+	r.pullEvent(p, "closed", nil)
 	return http.StatusOK, object{"sha": sha, "merged": true, "message": "Pull Request successfully merged"}
 }

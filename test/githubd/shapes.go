@@ -58,7 +58,7 @@ func (r *request) repository() object {
 		"network_count": 0, "size": 0, "open_issues": open, "open_issues_count": open,
 		"default_branch": r.repo.defaultBranch(), "has_issues": true, "has_projects": false, "has_wiki": false,
 		"has_pages": false, "has_downloads": false, "has_discussions": false, "archived": false, "disabled": false,
-		"visibility": "private", "pushed_at": now(), "created_at": now(), "updated_at": now(),
+		"visibility": "private", "topics": []any{}, "pushed_at": now(), "created_at": now(), "updated_at": now(),
 	}
 	for key, path := range map[string]string{
 		"archive": "/{archive_format}{/ref}", "assignees": "/assignees{/user}", "blobs": "/git/blobs{/sha}",

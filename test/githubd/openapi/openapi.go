@@ -37,6 +37,7 @@ const version = "23.0.2"
 // Spec is the part of GitHub's API that githubd plays.
 type Spec struct {
 	routes []route
+	events map[string]*openapi3.Operation // by name, and "-" and action
 }
 
 type route struct {
@@ -63,18 +64,26 @@ func Load(ctx context.Context, cache string) (*Spec, error) {
 }
 
 // kept are the paths that githubd plays: loading all 800 takes long.
-var kept = regexp.MustCompile(`^/(rate_limit|repos/\{owner\}/\{repo\}(|/(branches/\{branch\}|contents/.*|compare/.*|commits/[^/]*(|/status|/statuses|/check-runs|/pulls)|` +
-	`git/.*|pulls(|/\{pull_number\}(|/files|/merge))|issues(|/comments/\{comment_id\}|/\{issue_number\}(|/comments|/labels(|/\{name\})))|labels|statuses/.*|check-runs(|/\{check_run_id\}))))$`)
+var kept = regexp.MustCompile(`^/(rate_limit|app/installations/\{installation_id\}/access_tokens|repos/\{owner\}/\{repo\}(|/(installation|branches/\{branch\}|contents/.*|compare/.*|commits/[^/]*(|/status|/statuses|/check-runs|/pulls)|` +
+	`git/.*|pulls(|/\{pull_number\}(|/files|/merge))|issues(|/comments/\{comment_id\}|/\{issue_number\}(|/comments|/labels(|/\{name\})))|labels|statuses/.*|check-runs(|/\{check_run_id\}(|/annotations|/rerequest))|check-suites/\{check_suite_id\}/rerequest)))$`)
+
+// keptEvents are those that githubd sends.
+var keptEvents = regexp.MustCompile(`^(push|pull-request-(opened|synchronize|closed|reopened|edited)|merge-group-checks-requested|check-(run|suite)-rerequested)$`)
 
 func parse(b []byte) (*Spec, error) {
 	var doc map[string]json.RawMessage
-	var paths map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(b, &doc), json.Unmarshal(doc["paths"], &paths)); err != nil {
+	var paths, events map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(b, &doc), json.Unmarshal(doc["paths"], &paths), json.Unmarshal(doc["x-webhooks"], &events)); err != nil {
 		return nil, fmt.Errorf("decode OpenAPI description: %w", err)
 	}
 	for p := range paths {
 		if !kept.MatchString(p) {
 			delete(paths, p)
+		}
+	}
+	for name, item := range events {
+		if keptEvents.MatchString(name) {
+			paths["/x-webhooks/"+name] = item
 		}
 	}
 	delete(doc, "webhooks")
@@ -90,8 +99,12 @@ func parse(b []byte) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load OpenAPI description: %w", err)
 	}
-	spec := &Spec{}
+	spec := &Spec{events: map[string]*openapi3.Operation{}}
 	for pattern, item := range full.Paths.Map() {
+		if event, ok := strings.CutPrefix(pattern, "/x-webhooks/"); ok {
+			spec.events[event] = item.Post
+			continue
+		}
 		form := regexp.MustCompile("^" + parameters.ReplaceAllStringFunc(regexp.QuoteMeta(pattern), wild) + "$")
 		for method, op := range item.Operations() {
 			spec.routes = append(spec.routes, route{method, pattern, form, op})
@@ -172,6 +185,16 @@ func (s *Spec) Response(method, path string, status int, body []byte) error {
 	return visit(what, media, body)
 }
 
+// Event says how the payload of a webhook differs from the description.
+func (s *Spec) Event(name, action string, payload []byte) error {
+	key := strings.TrimSuffix(strings.ReplaceAll(name+"-"+action, "_", "-"), "-")
+	op := s.events[key]
+	if op == nil || op.RequestBody == nil {
+		return fmt.Errorf("%s: the description has no such event", key)
+	}
+	return visit("event "+key, op.RequestBody.Value.Content.Get("application/json"), payload)
+}
+
 // isError checks the form that every error has.
 func isError(what string, body []byte) error {
 	var e struct {
@@ -223,7 +246,7 @@ func short(err error) string {
 func (s *Spec) Wrap(h http.Handler, report func(error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimPrefix(r.URL.Path, "/api/v3")
-		if !strings.HasPrefix(path, "/repos/") && path != "/rate_limit" {
+		if !strings.HasPrefix(path, "/repos/") && !strings.HasPrefix(path, "/app/") && path != "/rate_limit" {
 			h.ServeHTTP(w, r)
 			return
 		}
