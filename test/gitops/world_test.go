@@ -53,7 +53,7 @@ const (
 )
 
 // newWorld makes a world of its own, and lets the test run beside others.
-func newWorld(t *testing.T, k kind) *world {
+func newWorld(t *testing.T, k kind, apps ...githubd.App) *world {
 	t.Helper()
 	t.Parallel()
 	root := t.TempDir()
@@ -70,7 +70,7 @@ func newWorld(t *testing.T, k kind) *world {
 		w.url = srv.URL
 		w.dir = t.TempDir()
 	} else {
-		w.serveGitHub(root, k)
+		w.serveGitHub(root, k, apps)
 	}
 	w.connect(k)
 	return w
@@ -78,9 +78,9 @@ func newWorld(t *testing.T, k kind) *world {
 
 // serveGitHub starts a githubd whose every call is held against GitHub's own
 // description; where npm is not installed, it is not.
-func (w *world) serveGitHub(root string, k kind) {
+func (w *world) serveGitHub(root string, k kind, apps []githubd.App) {
 	w.t.Helper()
-	w.d = githubd.New(githubd.Options{Root: root, Tokens: map[string]string{token: "gate-bot"}})
+	w.d = githubd.New(githubd.Options{Root: root, Tokens: map[string]string{token: "gate-bot"}, Apps: apps})
 	var h http.Handler = w.d
 	spec, err := loadSpec()
 	switch {

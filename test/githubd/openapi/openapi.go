@@ -143,7 +143,7 @@ func (s *Spec) find(method, path string) *route {
 // common tells whether any call may get the answer; the description leaves most
 // of them out.
 func common(status int) bool {
-	return slices.Contains([]int{401, 403, 404, 409, 410, 429, 500, 502, 503}, status)
+	return slices.Contains([]int{401, 403, 404, 409, 410, 422, 429, 500, 502, 503}, status)
 }
 
 // Request says how a call's body differs from the description.
