@@ -107,11 +107,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
-	if err := a.takeWebhooks(cfg); err != nil {
-		return a, err
-	}
-	err = a.admit(cfg)
-	return a, err
+	return a, errors.Join(a.takeWebhooks(cfg), a.admit(cfg))
 }
 
 func requiredGuards(cfg *config.Config) []engine.RequiredGuard {

@@ -19,7 +19,7 @@ const (
 
 var (
 	shaForm      = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	externalForm = regexp.MustCompile(`^[!-~]*$`)
+	externalForm = regexp.MustCompile(`^[[:graph:]]*$`)
 )
 
 // check says what is wrong with a report; that is a mistake of its maker.

@@ -14,7 +14,7 @@ const (
 	maxAnswer   = 1 << 20
 )
 
-var noCommit = strings.Repeat("0", 40)
+const noCommit = "0000000000000000000000000000000000000000"
 
 // branches are the branches and what they point at.
 func (r *repository) branches() map[string]string {
@@ -71,15 +71,8 @@ func (s *Server) noticed(r *http.Request, owner, name string) {
 }
 
 // Notice looks at what was done to a repository past the Server, and sends
-// events of it. base is the Server's own URL.
-func (s *Server) Notice(base, owner, name string) error {
-	r, err := http.NewRequest(http.MethodGet, base, nil)
-	if err != nil {
-		return fmt.Errorf("notice %s/%s: %w", owner, name, err)
-	}
-	s.noticed(r, owner, name)
-	return nil
-}
+// events of it. r is any request to the Server, which says who and where.
+func (s *Server) Notice(r *http.Request, owner, name string) { s.noticed(r, owner, name) }
 
 func (r *request) pushed(branch, before, after string) {
 	created, deleted := before == "", after == ""
@@ -124,12 +117,9 @@ func (r *request) keepHead(p *pull) error {
 }
 
 // QueueMerge puts an open pull request into the merge queue: what it would
-// merge is a branch of its own, and checks of that are asked for.
-func (s *Server) QueueMerge(base, owner, name string, number int) (sha string, err error) {
-	r, err := http.NewRequest(http.MethodGet, base, nil)
-	if err != nil {
-		return "", fmt.Errorf("queue merge: %w", err)
-	}
+// merge is a branch of its own, and checks of that are asked for. r is any
+// request to the Server.
+func (s *Server) QueueMerge(r *http.Request, owner, name string, number int) (sha string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	req := &request{Request: r, s: s, base: "http://" + r.Host, login: "github-merge-queue[bot]"}

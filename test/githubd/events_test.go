@@ -94,7 +94,11 @@ func TestEventsOfPullRequests(t *testing.T) {
 	h.want(200, "PATCH", "/repos/o/r/pulls/1", o{"state": "closed"})
 	h.want(200, "PATCH", "/repos/o/r/pulls/1", o{"state": "open"})
 	expect("pull_request closed", "pull_request reopened")
-	queued, err := h.d.QueueMerge(h.url, "o", "r", 1)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := h.d.QueueMerge(req, "o", "r", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -226,11 +226,11 @@ func (s *Server) handle(h func(*request) (int, any)) http.HandlerFunc {
 				s.write(w, r, http.StatusNotFound, notFound())
 				return
 			}
-			req.notice()
+			req.notice() //nolint:contextcheck // req has it
 		}
 		code, answer := h(req)
 		if req.repo != nil && r.Method != http.MethodGet {
-			req.notice()
+			req.notice() //nolint:contextcheck // req has it
 		}
 		if req.link != "" {
 			w.Header().Set("Link", req.link)
@@ -316,8 +316,8 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost && parts[2] == "git-receive-pack" {
-		s.noticed(r, owner, name)
-		defer s.noticed(r, owner, name)
+		s.noticed(r, owner, name) //nolint:contextcheck // r has it
+		defer s.noticed(r, owner, name) //nolint:contextcheck // r has it
 	}
 	bin, err := exec.LookPath("git")
 	if err != nil {

@@ -45,7 +45,7 @@ type Delivery struct {
 type postman struct {
 	mu      sync.Mutex
 	idle    sync.Cond
-	queue   []*Delivery
+	queue   []func() Delivery
 	sent    []Delivery
 	running bool
 }
@@ -79,8 +79,8 @@ func (s *Server) Deliveries() []Delivery {
 }
 
 // Redeliver sends a delivery again, as it was, with its identity.
-func (s *Server) Redeliver(d Delivery) {
-	s.posts.add(&Delivery{ID: d.ID, Event: d.Event, Action: d.Action, Payload: d.Payload, hook: d.hook})
+func (s *Server) Redeliver(ctx context.Context, d Delivery) {
+	s.posts.add(ctx, Delivery{ID: d.ID, Event: d.Event, Action: d.Action, Payload: d.Payload, hook: d.hook})
 }
 
 // post sends an event of the repository to every hook.
@@ -100,14 +100,19 @@ func (r *request) post(event, action string, payload object) {
 		if err != nil {
 			panic(err) // it is made of what JSON has
 		}
-		r.s.posts.add(&Delivery{ID: uuid.NewString(), Event: event, Action: action, Payload: b, hook: h})
+		r.s.posts.add(r.Context(), Delivery{ID: uuid.NewString(), Event: event, Action: action, Payload: b, hook: h})
 	}
 }
 
-func (p *postman) add(d *Delivery) {
+// add has a delivery sent, whether or not the call that caused it lasts.
+func (p *postman) add(ctx context.Context, d Delivery) {
+	ctx = context.WithoutCancel(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = append(p.queue, d)
+	p.queue = append(p.queue, func() Delivery {
+		d.Status, d.Answer, d.Err = d.send(ctx)
+		return d
+	})
 	if !p.running {
 		p.running = true
 		go p.run()
@@ -118,19 +123,19 @@ func (p *postman) run() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.queue) > 0 {
-		d := p.queue[0]
+		send := p.queue[0]
 		p.queue = p.queue[1:]
 		p.mu.Unlock()
-		d.Status, d.Answer, d.Err = d.send()
+		d := send()
 		p.mu.Lock()
-		p.sent = append(p.sent, *d)
+		p.sent = append(p.sent, d)
 	}
 	p.running = false
 	p.idle.Broadcast()
 }
 
-func (d *Delivery) send() (int, string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), hookTimeout)
+func (d *Delivery) send(ctx context.Context) (int, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, hookTimeout)
 	defer cancel()
 	body, kind := d.Payload, "application/json"
 	if d.hook.Form {
