@@ -316,7 +316,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost && parts[2] == "git-receive-pack" {
-		s.noticed(r, owner, name) //nolint:contextcheck // r has it
+		s.noticed(r, owner, name)       //nolint:contextcheck // r has it
 		defer s.noticed(r, owner, name) //nolint:contextcheck // r has it
 	}
 	bin, err := exec.LookPath("git")

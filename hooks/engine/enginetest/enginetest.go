@@ -45,7 +45,8 @@ type World struct {
 	// Admission has the engine keep the admission index, for both clusters.
 	Admission bool
 	Now       func() time.Time
-	Path      string // of the database
+	Path      string   // of the database
+	Aliases   []string // other addresses of the repository
 }
 
 // NewWorld has no commits and no checks.
@@ -72,7 +73,7 @@ func (w *World) Start(t testing.TB) (e *engine.Engine, stop func()) {
 	}
 	e, err = engine.New(engine.Options{
 		Store:        s,
-		Repositories: []engine.Repository{{Name: "fleet", URLs: []string{URL}, Branch: "main", Git: repo, Reverter: w.Reverter}},
+		Repositories: []engine.Repository{{Name: "fleet", URLs: append([]string{URL}, w.Aliases...), Branch: "main", Git: repo, Reverter: w.Reverter}},
 		Clusters:     w.Clusters, Checks: w.Checks.Make, Minimums: w.Minimums, Limits: w.Limits, Admission: w.admission(), Reviewer: w.Reviewer,
 		PublicURL: "https://gate.example/", Now: w.Now, Log: slog.New(slog.DiscardHandler),
 	})
