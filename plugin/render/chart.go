@@ -16,17 +16,18 @@ import (
 	"helm.sh/helm/v3/pkg/ignore"
 )
 
-// load reads the chart in in.Path with all that is vendored in its charts/.
-func (h *Helm) load(ctx context.Context, in Input) (*chart.Chart, error) {
+// read reads the files of the chart in in.Path.
+func (h *Helm) read(ctx context.Context, in Input) ([]file, error) {
 	r := newReader(in, h.run.limits)
 	rules, err := ignoreRules(r, path.Join(in.Path, ignore.HelmIgnore))
 	if err != nil {
 		return nil, err
 	}
-	files, err := r.walk(ctx, in.Path, rules.Ignore)
-	if err != nil {
-		return nil, err
-	}
+	return r.walk(ctx, in.Path, rules.Ignore)
+}
+
+// load makes a chart of its files, with all that is vendored in its charts/.
+func load(in Input, files []file) (*chart.Chart, error) {
 	buffered := make([]*loader.BufferedFile, len(files))
 	for i, f := range files {
 		buffered[i] = &loader.BufferedFile{Name: f.name, Data: f.data}

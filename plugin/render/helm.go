@@ -12,6 +12,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+
+	"github.com/syncgate/syncgate/internal/lru"
 )
 
 // DefaultKubeVersion is the Kubernetes version a chart sees when the request
@@ -32,32 +34,45 @@ type Helm struct {
 
 // Render implements Renderer.
 func (h *Helm) Render(ctx context.Context, in Input) ([]Object, error) {
-	return h.run.do(ctx, in.Path, func() ([]Object, error) {
-		ch, err := h.load(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		files, err := execute(ctx, ch, in)
-		if err != nil {
-			return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
-		}
-		out := collector{limits: h.run.limits, heads: h.run.heads, where: in.Path}
-		if !in.SkipCRDs {
-			for _, crd := range ch.CRDObjects() {
-				if err := out.add(splitYAML(crd.Filename, crd.File.Data)); err != nil {
-					return nil, err
-				}
+	files, err := h.read(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	key := chartKey(in, files)
+	if objects, ok := h.run.rendered.get(key, in); ok {
+		return objects, nil
+	}
+	return h.run.do(ctx, in.Path, func() ([]Object, error) { return h.render(ctx, in, files, key) })
+}
+
+func (h *Helm) render(ctx context.Context, in Input, files []file, key lru.Key) ([]Object, error) {
+	ch, err := load(in, files)
+	if err != nil {
+		return nil, err
+	}
+	verdict := h.run.rendered.verdictOf(key, ch) // rendering changes the chart
+	output, err := execute(ctx, ch, in)
+	if err != nil {
+		return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
+	}
+	out := collector{limits: h.run.limits, heads: h.run.heads, where: in.Path}
+	if !in.SkipCRDs {
+		for _, crd := range ch.CRDObjects() {
+			if err := out.add(splitYAML(crd.Filename, crd.File.Data)); err != nil {
+				return nil, err
 			}
 		}
-		docs, err := inInstallOrder(h.run.sorter, files)
-		if err != nil {
-			return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
-		}
-		if err := out.add(docs); err != nil {
-			return nil, err
-		}
-		return out.objects, nil
-	})
+	}
+	crds := len(out.objects)
+	docs, err := inInstallOrder(h.run.sorter, output)
+	if err != nil {
+		return nil, fmt.Errorf("render chart %s: %w", in.Path, err)
+	}
+	if err := out.add(docs); err != nil {
+		return nil, err
+	}
+	h.run.rendered.put(key, verdict, in, out.objects[:crds], out.objects[crds:])
+	return out.objects, nil
 }
 
 // execute runs the chart's templates. The result maps the template's path to

@@ -17,14 +17,15 @@ const watchEvery = 20 * time.Millisecond
 // runner runs code that knows no context and may go on for ever, which Helm's
 // and Kustomize's engines are.
 type runner struct {
-	limits Limits
-	slots  chan struct{}
-	heads  *heads
-	sorter *sorter
+	limits   Limits
+	slots    chan struct{}
+	heads    *heads
+	sorter   *sorter
+	rendered *rendered
 }
 
 func newRunner(limits Limits) *runner {
-	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce), heads: newHeads(), sorter: newSorter()}
+	return &runner{limits: limits, slots: make(chan struct{}, limits.AtOnce), heads: newHeads(), sorter: newSorter(), rendered: newRendered()}
 }
 
 type outcome struct {
