@@ -79,6 +79,10 @@ func newSource(fsys fs.FS, g *gate.Gate, opts Options) (*source, error) {
 	return s, nil
 }
 
+// Layers are what a cluster of an expanded Gate has its values from, the weakest
+// first, without the chart's defaults.
+func Layers(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) { return layersOf(g, c) }
+
 // layersOf are a cluster's values, still to be read.
 func layersOf(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) {
 	if c.Release != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/report"
 )
 
@@ -22,6 +24,9 @@ type validateOptions struct {
 	base    string
 	output  string
 	workers int
+	diff    bool
+	fix     bool
+	dryRun  bool
 }
 
 // newValidateCommand is "syncgate validate".
@@ -40,12 +45,21 @@ Rules over a change (no downgrade, the operator before the server) hold the
 values against those that passed before: --base names them, by a revision of the
 repository or a folder. Without it they are not asked, and the report says so.
 
+Where one value is right (most clusters hold it, or the Gate's reference cluster)
+and the place for it is certain, a finding has a diff that makes it hold: in json
+and markdown always, in a table with --diff. --fix writes all of them into the
+files, keeps every other byte, and validates again; --fix --dry-run prints them as
+one diff for git apply. A diff is only made when the same evaluation, asked again
+with it, no longer has the finding and has no other: of the Gates under the PATHs.
+Values that may be secrets are never copied or shown.
+
 Exit codes: 0 every rule holds, 1 findings, 2 could not tell (unreadable,
 malformed, a limit hit, no Gate found). With findings and something that could
 not be told it is 2, and the report has both.`,
 		Example: `  syncgate validate
   syncgate validate apps/mattermost --output json
   syncgate validate --base origin/main
+  syncgate validate --fix --dry-run | git apply
   syncgate validate --gate mattermost --output sarif > syncgate.sarif`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runValidate(cmd, args, &opts, log) },
 	}
@@ -53,6 +67,9 @@ not be told it is 2, and the report has both.`,
 	f.StringVarP(&opts.output, "output", "o", report.Formats()[0], "one of "+strings.Join(report.Formats(), ", "))
 	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
 	f.StringVar(&opts.base, "base", "", "what passed before: a revision of the repository, or, written with a leading ./, ../ or /, a folder that holds what --root holds now")
+	f.BoolVar(&opts.diff, "diff", false, "show the diffs that make findings hold in the table, too")
+	f.BoolVar(&opts.fix, "fix", false, "write what makes findings hold into the values files, then validate again")
+	f.BoolVar(&opts.dryRun, "dry-run", false, "with --fix: print what would be written as a diff, and write nothing")
 	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
 	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
 	return cmd
@@ -68,6 +85,8 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.Formats(), ", "), opts.output)}
 	case opts.workers < 0:
 		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
+	case opts.dryRun && !opts.fix:
+		return usageError{errors.New("--dry-run: expected --fix with it")}
 	}
 	repo, paths, err := openRepository(opts.root, args)
 	if err != nil {
@@ -83,17 +102,43 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	if before.fs == nil {
 		rules.Baseline = func(string) policies.Baseline { return policies.Baseline{None: "no --base was given"} }
 	}
-	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	r := report.Collect(cmd.Context(), repo.FS(), report.Options{
+	look := report.Options{
 		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
-		Base: before.fs, BaseName: before.name, Policies: rules,
-	})
+		Base: before.fs, BaseName: before.name, Policies: rules, Diffs: opts.wantsDiffs(),
+	}
+	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
+	r := report.Collect(cmd.Context(), repo.FS(), look)
 	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
+	switch {
+	case opts.dryRun:
+		if err := printChanges(cmd.OutOrStdout(), cmd.ErrOrStderr(), r); err != nil {
+			return err
+		}
+		return verdictError(r.Verdict())
+	case opts.fix && len(r.Changes) > 0:
+		if err := writeChanges(cmd.ErrOrStderr(), repo, r.Changes); err != nil {
+			return err
+		}
+		r = report.Collect(cmd.Context(), repo.FS(), look)
+		logger.Info("looked at gates again", "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
+	}
 	r.Style = style(cmd.OutOrStdout())
+	r.Style.Diffs = opts.diff
 	if err := report.Write(cmd.OutOrStdout(), opts.output, r); err != nil {
 		return err
 	}
-	switch r.Verdict() {
+	return verdictError(r.Verdict())
+}
+
+// wantsDiffs reports whether the diffs are shown or written: they take as long
+// again as the findings.
+func (o *validateOptions) wantsDiffs() bool {
+	return o.diff || o.fix || o.output == "json" || o.output == "markdown"
+}
+
+// verdictError ends the program with the code of a verdict.
+func verdictError(v report.Verdict) error {
+	switch v {
 	case report.Holds:
 		return nil
 	case report.Finds:
@@ -101,6 +146,32 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	default:
 		return exitError{exitUnknown}
 	}
+}
+
+// writeChanges writes the files and tells which.
+func writeChanges(w io.Writer, repo *os.Root, changes []fix.Change) error {
+	written, err := fix.Write(repo, changes)
+	for _, file := range written {
+		fmt.Fprintf(w, "fixed %q\n", file)
+	}
+	return err
+}
+
+// printChanges prints what would be written. A secret beside it is taken out,
+// and that is told: no tool can apply the diff then.
+func printChanges(w, warnings io.Writer, r report.Report) error {
+	if n := r.Findings(); n > 0 && len(r.Changes) == 0 {
+		fmt.Fprintln(warnings, "nothing can be fixed by itself; syncgate validate --diff says why not")
+	}
+	for _, c := range r.Changes {
+		if _, err := io.WriteString(w, c.Diff); err != nil {
+			return fmt.Errorf("write diff: %w", err)
+		}
+		if c.Redacted {
+			fmt.Fprintf(warnings, "the diff of %q has a secret beside the change, which is redacted: it cannot be applied; --fix can\n", c.File)
+		}
+	}
+	return nil
 }
 
 // style is how a table looks on w: colors and narrow lines are for terminals.

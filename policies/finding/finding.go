@@ -19,6 +19,10 @@ type Finding struct {
 	Message string `json:"message"`
 	// Fix is what to do next.
 	Fix string `json:"fix"`
+	// Diff makes the finding hold: a unified diff of the repository's files, where
+	// there is one answer. Secrets next to what changes are redacted. Why there
+	// is none stands in Fix.
+	Diff string `json:"diff,omitempty"`
 	// Holdings say what each cluster holds there, clusters of one value
 	// together, the largest group first. Secret-like values are redacted.
 	Holdings []Holding `json:"holdings,omitempty"`

@@ -29,6 +29,9 @@ type Options struct {
 	// BaseName says what it is. Nil: rules over a change are not asked.
 	Base     fs.FS
 	BaseName string
+	// Diffs has the diffs made that make findings hold, which takes about as long
+	// again as to find them.
+	Diffs bool
 	// Policies say how a Gate is evaluated.
 	Policies policies.Options
 	// Version goes into the Report.
@@ -39,20 +42,32 @@ type Options struct {
 // not tell hides nothing of another: it is among the problems of its own.
 func Collect(ctx context.Context, fsys fs.FS, opts Options) Report {
 	start := time.Now()
+	r, gates := collectAll(ctx, fsys, opts)
+	if opts.Diffs {
+		r.addDiffs(ctx, fsys, gates, opts)
+	}
+	r.Elapsed = time.Since(start)
+	return r
+}
+
+// collectAll evaluates the Gates. The second value has each Gate of the Report
+// that could be read, by its file.
+func collectAll(ctx context.Context, fsys fs.FS, opts Options) (Report, map[string]*gate.Gate) {
 	r := Report{Version: opts.Version}
 	files, problems := find(fsys, opts.Paths)
 	r.Problems = problems
 	names := make(map[string]string) // name of a Gate to its file
+	gates := make(map[string]*gate.Gate)
 	for _, file := range files {
-		if g, ok := collect(ctx, fsys, file, names, opts); ok {
-			r.Gates = append(r.Gates, g)
+		if res, g, ok := collect(ctx, fsys, file, names, opts); ok {
+			r.Gates = append(r.Gates, res)
+			gates[file] = g
 		}
 	}
 	if opts.Gate != "" {
 		r.pick(opts.Gate, names)
 	}
-	r.Elapsed = time.Since(start)
-	return r
+	return r, gates
 }
 
 // find lists the Gate files under the paths, each once.
@@ -81,19 +96,19 @@ func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
 	return files, problems
 }
 
-// collect evaluates one Gate; ok is false when the options leave it out. names
-// are the Gates read so far.
-func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res Gate, ok bool) {
+// collect evaluates one Gate; ok is false when the options leave it out, and g
+// nil when it could not be read. names are the Gates read so far.
+func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res Gate, g *gate.Gate, ok bool) {
 	res = Gate{File: file}
 	g, err := gate.Load(fsys, file)
 	if err != nil {
 		res.Problems = explain(err)
-		return res, true
+		return res, nil, true
 	}
 	res.Name, res.Clusters, res.Rules = g.Metadata.Name, len(g.Spec.Clusters), rulesIn(g)
 	if opts.Gate != "" && opts.Gate != res.Name {
 		names[res.Name] = file
-		return res, false
+		return res, nil, false
 	}
 	if other, taken := names[res.Name]; taken {
 		res.Problems = []Problem{{
@@ -105,13 +120,13 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 	names[res.Name] = file
 	if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {
 		res.Problems = append(res.Problems, explain(err)...)
-		return res, true
+		return res, nil, true
 	}
 	res.Clusters = len(g.Spec.Clusters)
 	if opts.Base != nil {
 		if opts.Policies.Baseline, err = policies.BaselineIn(ctx, opts.Base, opts.BaseName, g); err != nil {
 			res.Problems = append(res.Problems, explain(err)...)
-			return res, true
+			return res, nil, true
 		}
 	}
 	found, err := policies.Evaluate(ctx, fsys, g, opts.Policies)
@@ -119,7 +134,7 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 	if err != nil {
 		res.Problems = append(res.Problems, explain(err)...)
 	}
-	return res, true
+	return res, g, true
 }
 
 // pick leaves only the Gate that was asked for. Files that could not be read

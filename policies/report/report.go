@@ -11,6 +11,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/fix"
 )
 
 // Report is what was found out about some Gates.
@@ -19,6 +20,9 @@ type Report struct {
 	Gates []Gate
 	// Problems are what kept Gates from being found at all.
 	Problems []Problem
+	// Changes are the diffs of all findings together, proved, where Options.Diffs
+	// asked for them.
+	Changes []fix.Change
 	// Elapsed is how long it took.
 	Elapsed time.Duration
 	// Version of the program, for the formats that name their tool.
@@ -61,6 +65,8 @@ type Style struct {
 	Color bool
 	// Width is the number of columns, from 60 to 100; 0 means 100.
 	Width int
+	// Diffs shows the diffs of the findings.
+	Diffs bool
 }
 
 // Verdict is what a Report comes to.

@@ -22,7 +22,7 @@ func writeTable(w io.Writer, r Report) error {
 	if columns == 0 {
 		columns = maxColumns
 	}
-	t := table{w: new(strings.Builder), columns: min(max(columns, minColumns), maxColumns), color: r.Style.Color}
+	t := table{w: new(strings.Builder), columns: min(max(columns, minColumns), maxColumns), color: r.Style.Color, diffs: r.Style.Diffs}
 	t.problems("", r.Problems)
 	for _, g := range r.Gates {
 		t.gate(g)
@@ -47,6 +47,7 @@ type table struct {
 	w       *strings.Builder
 	columns int
 	color   bool
+	diffs   bool
 }
 
 func (t table) line(s string) {
@@ -166,6 +167,38 @@ func (t table) finding(f finding.Finding) {
 	t.holdings(f)
 	if f.Fix != "" {
 		t.text(4, "fix: "+shorten(clean(f.Fix), maxText))
+	}
+	if t.diffs {
+		t.diff(f.Diff)
+	}
+}
+
+// maxDiffLines is how many lines of a diff a table has.
+const maxDiffLines = 60
+
+// diff writes a unified diff to look at; lines that are too long are cut.
+func (t table) diff(diff string) {
+	const indent = 6
+	lines := strings.Split(strings.TrimSuffix(diff, "\n"), "\n")
+	for i, line := range lines {
+		if line == "" {
+			continue
+		}
+		if i == maxDiffLines {
+			t.text(indent, "and "+count(len(lines)-i, "more line")+": -o json has them all")
+			return
+		}
+		code := faint
+		switch line[0] {
+		case '+':
+			code = green
+		case '-':
+			code = red
+		}
+		t.w.WriteString(strings.Repeat(" ", indent))
+		line = strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    ")
+		t.paint(code, shorten(clean(line), t.columns-indent))
+		t.line("")
 	}
 }
 

@@ -1,0 +1,208 @@
+package fix
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/rules"
+)
+
+// owner is a cluster of a Gate.
+type owner struct{ gate, cluster string }
+
+func limit(name string, value int) error {
+	return fmt.Errorf("limit %s=%d hit: correct what has a diff and validate again", name, value)
+}
+
+// consider takes a finding up when there is one answer to it.
+func (p *planner) consider(c candidate) {
+	f := c.finding
+	if f.Rule != rules.Identical || len(f.Holdings) < 2 {
+		return
+	}
+	right := f.Holdings[0]
+	switch {
+	case len(p.list) >= maxFindings:
+		p.refuse(c, limit("diffs", maxFindings).Error())
+	case !right.Right && len(right.Places) <= len(f.Holdings[1].Places):
+		p.refuse(c, "no value has a majority and the Gate names no reference cluster that holds one")
+	case slices.ContainsFunc(f.Holdings, func(h finding.Holding) bool { return strings.Contains(h.Value, redacted) }):
+		p.refuse(c, "the value may be a secret; set it by hand")
+	case strings.HasPrefix(f.Path, "$"):
+		p.refuse(c, "it stands in what is compared beside the values")
+	case slices.ContainsFunc(f.Holdings, isCollection):
+		p.refuse(c, "a map or a list as a whole differs")
+	default:
+		p.list = append(p.list, c)
+	}
+}
+
+// isCollection reports whether a holding holds a map or a list: the value is
+// JSON.
+func isCollection(h finding.Holding) bool {
+	return strings.HasPrefix(h.Value, "{") || strings.HasPrefix(h.Value, "[")
+}
+
+// own notes which files the clusters of a Gate have their values from.
+func (p *planner) own(g *gate.Gate) {
+	layers := map[string][]gate.Layer{}
+	for _, c := range g.Spec.Clusters {
+		list, err := policies.Layers(g, c)
+		if err != nil {
+			continue // the Gate was evaluated, so there is none
+		}
+		layers[c.Name] = list
+		for _, l := range list {
+			name := l.File
+			if name == "" && l.Values != nil {
+				name = l.Values.File
+			}
+			if who := (owner{g.Metadata.Name, c.Name}); name != "" && !slices.Contains(p.owners[name], who) {
+				p.owners[name] = append(p.owners[name], who)
+			}
+		}
+	}
+	p.layers = append(p.layers, layers)
+}
+
+// solve writes on the sheet what makes the finding hold: all of it, or there is
+// an error that says why not. It returns how many places that takes.
+func (s *sheet) solve(c candidate) (edits int, err error) {
+	f := c.finding
+	path, err := keypath.Parse(f.Path)
+	if err != nil {
+		return 0, errors.New("its key path cannot be read back")
+	}
+	segments, ok := path.Exact()
+	if !ok {
+		return 0, errors.New("its key path has a star")
+	}
+	job := job{candidate: c, segments: segments, done: map[finding.Position]bool{}}
+	for _, h := range f.Holdings[1:] {
+		for _, place := range h.Places {
+			job.odd = append(job.odd, owner{f.Gate, place.Cluster})
+		}
+	}
+	if right := f.Holdings[0]; right.Missing {
+		job.remove = true
+	} else if job.value, err = s.rightValue(right); err != nil {
+		return 0, err
+	}
+	for _, h := range f.Holdings[1:] {
+		for _, place := range h.Places {
+			if err := s.correct(&job, h, place); err != nil {
+				return len(job.done), err
+			}
+			if len(job.done) > maxEdits {
+				return len(job.done), limit("places", maxEdits)
+			}
+		}
+	}
+	return len(job.done), nil
+}
+
+// job is a finding that is being solved.
+type job struct {
+	candidate
+	segments []string
+	odd      []owner
+	value    scalar
+	remove   bool
+	done     map[finding.Position]bool
+}
+
+// maxTried is at how many places the right value is looked for.
+const maxTried = 10
+
+// rightValue is the value of the clusters that are right, as one of them writes
+// it.
+func (s *sheet) rightValue(h finding.Holding) (scalar, error) {
+	err := errors.New("no right cluster has it in a file")
+	tried := map[finding.Position]bool{}
+	for _, place := range h.Places {
+		at := place.Position
+		if at.File == "" || at.Line == 0 || tried[at] {
+			continue
+		}
+		if len(tried) == maxTried {
+			break
+		}
+		tried[at] = true
+		data, readErr := s.original(at.File)
+		if readErr != nil {
+			err = readErr
+			continue
+		}
+		v, findErr := scalarAt(data, at, s.planner.opts.Limits)
+		if findErr != nil {
+			err = fmt.Errorf("the right value at %s cannot be copied: %w", at, findErr)
+			continue
+		}
+		if s.planner.differ.secret(v.node.Value) {
+			return scalar{}, errors.New("the value may be a secret; set it by hand")
+		}
+		return v, nil
+	}
+	return scalar{}, err
+}
+
+// correct changes what one odd cluster holds.
+func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
+	at := place.Position
+	if !h.Missing && at.Line > 0 && s.planner.isOwn(at.File, j.odd) {
+		if j.done[at] {
+			return nil
+		}
+		j.done[at] = true
+		if j.remove {
+			return s.at(at, "cannot be removed from", func(data []byte, now finding.Position) (edit, error) {
+				return removeAt(data, now, s.planner.opts.Limits)
+			})
+		}
+		return s.at(at, "cannot be replaced at", func(data []byte, now finding.Position) (edit, error) {
+			return replaceAt(data, now, j.value, s.planner.opts.Limits)
+		})
+	}
+	if j.remove {
+		return fmt.Errorf("cluster %s has it from %s, which is not its own", place.Cluster, at)
+	}
+	file, err := s.planner.ownFile(j, place)
+	if err != nil {
+		return err
+	}
+	target := finding.Position{File: file}
+	if j.done[target] {
+		return nil
+	}
+	j.done[target] = true
+	return s.in(file, "cannot be added to", func(data []byte) (edit, error) {
+		return insertAt(data, j.segments, j.value, s.planner.opts.Limits)
+	})
+}
+
+// isOwn reports whether nobody but the odd clusters reads a file.
+func (p *planner) isOwn(file string, odd []owner) bool {
+	owners := p.owners[file]
+	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o owner) bool { return !slices.Contains(odd, o) })
+}
+
+// ownFile is the strongest values file of a cluster that nobody but the odd
+// clusters reads.
+func (p *planner) ownFile(j *job, place finding.Place) (string, error) {
+	layers := p.layers[j.gate][place.Cluster]
+	for i := len(layers) - 1; i >= 0; i-- {
+		if name := layers[i].File; name != "" && p.isOwn(name, j.odd) {
+			return name, nil
+		}
+	}
+	if place.Position.File != "" && len(p.owners[place.Position.File]) > 1 {
+		return "", fmt.Errorf("%s is read by clusters that are right, too, and %s has no values file of its own", place.Position.File, place.Cluster)
+	}
+	return "", fmt.Errorf("cluster %s has no values file of its own to write it to", place.Cluster)
+}

@@ -1,0 +1,381 @@
+package fix
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// maxToken is how many bytes a value may have that is written elsewhere.
+const maxToken = 4 << 10
+
+// edit puts a text in the place of some bytes.
+type edit struct {
+	start, end int
+	with       string
+}
+
+func (e edit) apply(data []byte) []byte {
+	out := make([]byte, 0, len(data)+len(e.with))
+	out = append(out, data[:e.start]...)
+	out = append(out, e.with...)
+	return append(out, data[e.end:]...)
+}
+
+// scalar is a value as it is written somewhere.
+type scalar struct {
+	token string
+	node  yaml.Node
+}
+
+// scalarAt is the value that stands at a place.
+func scalarAt(data []byte, at finding.Position, limits values.Limits) (scalar, error) {
+	t, err := readText(data, limits)
+	if err != nil {
+		return scalar{}, err
+	}
+	s, err := t.find(at)
+	if err != nil {
+		return scalar{}, err
+	}
+	start, end, err := t.token(s.value)
+	switch {
+	case err != nil:
+		return scalar{}, err
+	case end-start > maxToken:
+		return scalar{}, errors.New("the value is longer than " + strconv.Itoa(maxToken) + " bytes")
+	}
+	token := string(data[start:end])
+	if strings.ContainsFunc(token, func(r rune) bool { return !strconv.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return scalar{}, errors.New("the value has characters that cannot be seen")
+	}
+	return scalar{token, yaml.Node{Kind: yaml.ScalarNode, Tag: s.value.ShortTag(), Value: s.value.Value, Style: s.value.Style &^ yaml.FlowStyle}}, nil
+}
+
+// replaceAt is the edit that gives the value at a place another one.
+func replaceAt(data []byte, at finding.Position, with scalar, limits values.Limits) (edit, error) {
+	t, err := readText(data, limits)
+	if err != nil {
+		return edit{}, err
+	}
+	s, err := t.find(at)
+	if err != nil {
+		return edit{}, err
+	}
+	start, end, err := t.token(s.value)
+	if err != nil {
+		return edit{}, err
+	}
+	*s.value = with.node
+	return t.checked(edit{start, end, with.token})
+}
+
+// removeAt is the edit that takes the entry of a map out whose value stands at
+// a place. A map is never left empty: that would be null, and take away what a
+// chart sets there.
+func removeAt(data []byte, at finding.Position, limits values.Limits) (edit, error) {
+	t, err := readText(data, limits)
+	if err != nil {
+		return edit{}, err
+	}
+	s, err := t.find(at)
+	if err != nil {
+		return edit{}, err
+	}
+	if _, _, err := t.token(s.value); err != nil {
+		return edit{}, err
+	}
+	start, _, _ := t.line(s.value.Line)
+	switch {
+	case s.key == nil:
+		return edit{}, errors.New("it is an item of a list")
+	case s.parent.Style&yaml.FlowStyle != 0:
+		return edit{}, errors.New("it stands in a map on one line")
+	case s.parent != t.root && len(s.parent.Content) == 2:
+		return edit{}, errors.New("it is the only entry of its map, which would be left as null")
+	case s.key.Line != s.value.Line:
+		return edit{}, errors.New("the value does not stand on the line of its key")
+	case s.key.Anchor != "" || s.key.Kind != yaml.ScalarNode:
+		return edit{}, errors.New("its key is no plain name")
+	}
+	if keyAt, ok := t.offset(s.key); !ok || strings.Trim(string(t.data[start:keyAt]), " ") != "" {
+		return edit{}, errors.New("something else stands on its line")
+	}
+	if s.parent.Content = slices.Delete(s.parent.Content, s.at, s.at+2); len(s.parent.Content) == 0 {
+		t.root = nil
+	}
+	next, _, ok := t.line(s.value.Line + 1)
+	if !ok {
+		next = len(t.data)
+	}
+	return t.checked(edit{start: start, end: next})
+}
+
+// insertAt is the edit that gives a value to a path of keys and items that the
+// document has no value at.
+func insertAt(data []byte, segments []string, with scalar, limits values.Limits) (edit, error) {
+	t, err := readText(data, limits)
+	if err != nil {
+		return edit{}, err
+	}
+	if t.root == nil {
+		return t.append(segments, with)
+	}
+	parent, rest, err := t.descend(segments)
+	if err != nil {
+		return edit{}, err
+	}
+	if len(rest) == 0 {
+		return t.renew(parent, segments[len(segments)-1], with)
+	}
+	lines, fields, err := t.write(rest, parent.Content[0].Column-1, with)
+	if err != nil {
+		return edit{}, err
+	}
+	at := t.after(parent)
+	parent.Content = append(parent.Content, fields...)
+	return t.checked(t.insertLines(at, lines))
+}
+
+// insertLines is the edit that puts whole lines where a line begins. A last line
+// without a break stays one.
+func (t *text) insertLines(at int, lines []string) edit {
+	nl := t.newline()
+	if at == len(t.data) && at > 0 && t.data[at-1] != '\n' && string(t.data) != bom {
+		return edit{at, at, nl + strings.Join(lines, nl)}
+	}
+	return edit{at, at, strings.Join(lines, nl) + nl}
+}
+
+// append writes to a document that holds nothing but comments.
+func (t *text) append(segments []string, with scalar) (edit, error) {
+	lines, fields, err := t.write(segments, 0, with)
+	if err != nil {
+		return edit{}, err
+	}
+	t.root = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: fields}
+	return t.checked(t.insertLines(len(t.data), lines))
+}
+
+// renew gives a value to a key that is there and holds null.
+func (t *text) renew(parent *yaml.Node, segment string, with scalar) (edit, error) {
+	i := indexOf(parent, fieldName(segment))
+	v := parent.Content[i+1]
+	if v.ShortTag() != "!!null" {
+		return edit{}, errors.New("the file has a value there that another layer overrides")
+	}
+	start, end, err := t.token(v)
+	if err != nil {
+		return edit{}, errors.New("its key is there and holds nothing")
+	}
+	*v = with.node
+	return t.checked(edit{start, end, with.token})
+}
+
+// checked is e, when it makes of the document what t.root says by now, and only
+// that.
+func (t *text) checked(e edit) (edit, error) {
+	after, err := readText(e.apply(t.data), t.limits)
+	if err != nil || !same(t.root, after.root) {
+		return edit{}, errors.New("as it is written the value would not fit there")
+	}
+	return e, nil
+}
+
+// descend is the deepest map on the way to a path, and what of the path it
+// does not have. Of a path that is all there it is the map of its last key.
+func (t *text) descend(segments []string) (parent *yaml.Node, rest []string, err error) {
+	n := t.root
+	for i := range segments {
+		switch {
+		case n.Kind == yaml.AliasNode, n.Anchor != "":
+			return nil, nil, errors.New("the way there leads through an anchor or an alias")
+		case n.Style&yaml.FlowStyle != 0:
+			return nil, nil, errors.New("the map that it would go into stands on one line")
+		case n.Style&yaml.TaggedStyle != 0:
+			return nil, nil, errors.New("the map that it would go into has a tag")
+		}
+		next, err := step(n, segments[i])
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case next == nil:
+			return n, segments[i:], nil
+		case i == len(segments)-1:
+			return n, nil, nil
+		}
+		n = next
+	}
+	return nil, nil, errors.New("there is no path")
+}
+
+// step is the value of a segment in n, nil when n is a map without it.
+func step(n *yaml.Node, segment string) (*yaml.Node, error) {
+	if isItem(segment) {
+		return item(n, segment)
+	}
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return nil, errors.New("the file has no map with entries there to put it into")
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == "<<" {
+			return nil, errors.New("the map that it would go into has a merge key")
+		}
+	}
+	if i := indexOf(n, fieldName(segment)); i >= 0 {
+		return n.Content[i+1], nil
+	}
+	return nil, nil
+}
+
+func indexOf(n *yaml.Node, key string) int {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Kind == yaml.ScalarNode && n.Content[i].Value == key {
+			return i
+		}
+	}
+	return -1
+}
+
+func isItem(segment string) bool {
+	return strings.HasPrefix(segment, "[") && !strings.HasPrefix(segment, `["`)
+}
+
+// item is the item of a list that a segment names.
+func item(n *yaml.Node, segment string) (*yaml.Node, error) {
+	inner := strings.TrimSuffix(segment[1:], "]")
+	if n.Kind != yaml.SequenceNode {
+		return nil, errors.New("the file has no list there")
+	}
+	key, want, keyed := strings.Cut(inner, "=")
+	for i, it := range n.Content {
+		if !keyed && strconv.Itoa(i) == inner {
+			return it, nil
+		}
+		if !keyed || it.Kind != yaml.MappingNode {
+			continue
+		}
+		if at := indexOf(it, key); at >= 0 && it.Content[at+1].Value == want {
+			return it, nil
+		}
+	}
+	return nil, errors.New("the file's list has no such item")
+}
+
+// fieldName is the key that a segment names.
+func fieldName(segment string) string {
+	if q, ok := strings.CutPrefix(segment, `["`); ok {
+		if name, err := strconv.Unquote(`"` + strings.TrimSuffix(q, "]")); err == nil {
+			return name
+		}
+	}
+	return segment
+}
+
+// write makes the lines that hold a value at a path, and what they mean.
+func (t *text) write(segments []string, indent int, with scalar) (lines []string, fields []*yaml.Node, err error) {
+	depth := t.indent()
+	holder := &yaml.Node{}
+	for i, s := range segments {
+		if isItem(s) {
+			return nil, nil, errors.New("the file has no such list")
+		}
+		key := keyToken(fieldName(s))
+		line := strings.Repeat(" ", indent+i*depth) + key.token + ":"
+		holder.Content = append(holder.Content, &key.node)
+		if i == len(segments)-1 {
+			node := with.node
+			holder.Content = append(holder.Content, &node)
+			line += " " + with.token
+		} else {
+			m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+			holder.Content = append(holder.Content, m)
+			if fields == nil {
+				fields = holder.Content
+			}
+			holder = m
+		}
+		lines = append(lines, line)
+	}
+	if fields == nil {
+		fields = holder.Content
+	}
+	return lines, fields, nil
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
+
+// keyToken is a key as it is to be written: in quotes where some reader would
+// take it for something else.
+func keyToken(name string) scalar {
+	node := yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}
+	switch strings.ToLower(name) {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
+	default:
+		if plainKey.MatchString(name) {
+			return scalar{name, node}
+		}
+	}
+	node.Style = yaml.DoubleQuotedStyle
+	return scalar{strconv.QuoteToASCII(name), node}
+}
+
+// indent is by how much the document indents: as its first map in a map does.
+func (t *text) indent() int {
+	const usual = 2
+	if t.root == nil {
+		return usual
+	}
+	for _, v := range t.root.Content {
+		if v.Kind == yaml.MappingNode && v.Style&yaml.FlowStyle == 0 && len(v.Content) > 0 {
+			if by := v.Content[0].Column - t.root.Content[0].Column; by > 0 && by <= 8 {
+				return by
+			}
+		}
+	}
+	return usual
+}
+
+// after is where the line after all that belongs to a map begins: its last
+// node, and the lines that go on deeper than its keys.
+func (t *text) after(m *yaml.Node) int {
+	last := lastLine(m)
+	for n := last + 1; n <= t.lines(); n++ {
+		start, end, ok := t.line(n)
+		if !ok {
+			break
+		}
+		line := string(t.data[start:end])
+		depth := len(line) - len(strings.TrimLeft(line, " "))
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if depth < m.Content[0].Column {
+			break
+		}
+		last = n
+	}
+	if start, _, ok := t.line(last + 1); ok {
+		return start
+	}
+	return len(t.data)
+}
+
+func lastLine(n *yaml.Node) int {
+	line := n.Line
+	if n.Kind == yaml.AliasNode {
+		return line
+	}
+	for _, c := range n.Content {
+		line = max(line, lastLine(c))
+	}
+	return line
+}
