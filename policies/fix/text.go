@@ -98,8 +98,6 @@ func (t *text) newline() string {
 	return "\n"
 }
 
-const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle
-
 // token is the scalar that n writes on one line of its own: where it begins and
 // ends. What is written in another way is refused.
 func (t *text) token(n *yaml.Node) (start, end int, err error) {
