@@ -59,6 +59,7 @@ var scenarios = []struct {
 		"ServiceAccount syncgate/gate-syncgate",
 		"StatefulSet syncgate/gate-syncgate",
 		"ValidatingWebhookConfiguration syncgate-gate-syncgate",
+		"Ingress syncgate/gate-syncgate-webhooks",
 	}},
 	{"other-cluster.yaml", []string{
 		"ClusterRole syncgate-gate-syncgate",
@@ -138,7 +139,13 @@ func paths(c *config.Config) []string {
 		all = append(all, r.TokenFile)
 		if r.Forge.GitHub != nil {
 			all = append(all, r.Forge.GitHub.TokenFile)
+			if r.Forge.GitHub.App != nil {
+				all = append(all, r.Forge.GitHub.App.KeyFile)
+			}
 		}
+	}
+	if c.Webhooks.GitHub != nil {
+		all = append(all, c.Webhooks.GitHub.SecretFile)
 	}
 	for _, a := range c.Admission.Clusters {
 		all = append(all, a.ClientCAFile, a.TokenFile)
