@@ -82,9 +82,12 @@ func forgeCredentials(r config.Repository) (tokens, int64, error) {
 }
 
 // takeWebhooks serves the deliveries of the configuration's forges.
-func (a *app) takeWebhooks(cfg *config.Config) error {
+func (a *app) takeWebhooks(ctx context.Context, cfg *config.Config) error {
 	if cfg.Webhooks.GitHub == nil {
 		return nil
+	}
+	if !a.engine.Reviews() {
+		a.log.WarnContext(ctx, "webhooks are taken, and nothing reviews what they tell of", "setting", "webhooks")
 	}
 	w, err := server.NewWebhooks(cfg.Webhooks.GitHub.SecretFile)
 	if err != nil {

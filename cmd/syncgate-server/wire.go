@@ -107,7 +107,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
-	return a, errors.Join(a.takeWebhooks(cfg), a.admit(cfg))
+	return a, errors.Join(a.takeWebhooks(ctx, cfg), a.admit(cfg))
 }
 
 func requiredGuards(cfg *config.Config) []engine.RequiredGuard {

@@ -91,6 +91,9 @@ func (e *Engine) Receive(ctx context.Context, ev webhook.Event) (Reception, erro
 	return out, nil
 }
 
+// Reviews reports whether there is a Reviewer.
+func (e *Engine) Reviews() bool { return e.opts.Reviewer != nil }
+
 // toReview finds the repository of an event, or says why nothing is done.
 func (e *Engine) toReview(ev webhook.Event) (*Repository, string) {
 	if ev.Kind == webhook.Ignored {
