@@ -172,18 +172,21 @@ func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
 	if j.remove {
 		return fmt.Errorf("cluster %s has it from %s, which is not its own", place.Cluster, at)
 	}
-	file, err := s.planner.ownFile(j, place)
+	target, err := s.planner.ownLayer(j, place)
 	if err != nil {
 		return err
 	}
-	target := finding.Position{File: file}
 	if j.done[target] {
 		return nil
 	}
 	j.done[target] = true
-	return s.in(file, "cannot be added to", func(data []byte) (edit, error) {
-		return insertAt(data, j.segments, j.value, s.planner.opts.Limits)
-	})
+	insert := func(data []byte, now finding.Position) (edit, error) {
+		return insertAt(data, now, j.segments, j.value, s.planner.opts.Limits)
+	}
+	if target.Line > 0 {
+		return s.at(target, "cannot be added to", insert)
+	}
+	return s.in(target.File, "cannot be added to", func(data []byte) (edit, error) { return insert(data, finding.Position{}) })
 }
 
 // isOwn reports whether nobody but the odd clusters reads a file.
@@ -192,17 +195,20 @@ func (p *planner) isOwn(file string, odd []owner) bool {
 	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o owner) bool { return !slices.Contains(odd, o) })
 }
 
-// ownFile is the strongest values file of a cluster that nobody but the odd
-// clusters reads.
-func (p *planner) ownFile(j *job, place finding.Place) (string, error) {
+// ownLayer is the strongest values file of a cluster that nobody but the odd
+// clusters reads, or the key of the values in an object that is their own.
+func (p *planner) ownLayer(j *job, place finding.Place) (finding.Position, error) {
 	layers := p.layers[j.gate][place.Cluster]
 	for i := len(layers) - 1; i >= 0; i-- {
-		if name := layers[i].File; name != "" && p.isOwn(name, j.odd) {
-			return name, nil
+		switch l := layers[i]; {
+		case l.File != "" && p.isOwn(l.File, j.odd):
+			return finding.Position{File: l.File}, nil
+		case l.File == "" && l.Values != nil && l.Values.Line > 0 && p.isOwn(l.Values.File, j.odd):
+			return l.Values.Position(), nil
 		}
 	}
 	if place.Position.File != "" && len(p.owners[place.Position.File]) > 1 {
-		return "", fmt.Errorf("%s is read by clusters that are right, too, and %s has no values file of its own", place.Position.File, place.Cluster)
+		return finding.Position{}, fmt.Errorf("%s is read by clusters that are right, too, and %s has no values of its own", place.Position.File, place.Cluster)
 	}
-	return "", fmt.Errorf("cluster %s has no values file of its own to write it to", place.Cluster)
+	return finding.Position{}, fmt.Errorf("cluster %s has no values of its own to write it to", place.Cluster)
 }

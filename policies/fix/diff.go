@@ -71,7 +71,7 @@ type lineSecrets struct {
 
 // secretsOf finds the secrets of a file by its keys and values.
 func (d differ) secretsOf(data []byte) (lineSecrets, error) {
-	root, err := values.Parse(data, "", d.limits)
+	docs, err := values.Documents(data, "", d.limits)
 	if err != nil {
 		return lineSecrets{}, fmt.Errorf("find secrets in the file: %w", err)
 	}
@@ -86,10 +86,14 @@ func (d differ) secretsOf(data []byte) (lineSecrets, error) {
 			walk(item)
 		}
 	}
-	walk(root)
+	var hidden []*values.Node
+	for _, doc := range docs {
+		walk(doc)
+		hidden = append(hidden, rules.Hidden(doc)...)
+	}
 	used := slices.Sorted(maps.Keys(s.parsed))
 	lines := strings.Split(string(data), "\n")
-	for _, n := range rules.Hidden(root) {
+	for _, n := range hidden {
 		line := int(n.Line)
 		if line < 1 || line > len(lines) {
 			continue

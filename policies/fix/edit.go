@@ -38,7 +38,7 @@ type scalar struct {
 
 // scalarAt is the value that stands at a place.
 func scalarAt(data []byte, at finding.Position, limits values.Limits) (scalar, error) {
-	t, err := readText(data, limits)
+	t, at, err := documentAt(data, at, limits)
 	if err != nil {
 		return scalar{}, err
 	}
@@ -53,7 +53,7 @@ func scalarAt(data []byte, at finding.Position, limits values.Limits) (scalar, e
 	case end-start > maxToken:
 		return scalar{}, errors.New("the value is longer than " + strconv.Itoa(maxToken) + " bytes")
 	}
-	token := string(data[start:end])
+	token := string(t.data[start:end])
 	if strings.ContainsFunc(token, func(r rune) bool { return !strconv.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return scalar{}, errors.New("the value has characters that cannot be seen")
 	}
@@ -62,7 +62,7 @@ func scalarAt(data []byte, at finding.Position, limits values.Limits) (scalar, e
 
 // replaceAt is the edit that gives the value at a place another one.
 func replaceAt(data []byte, at finding.Position, with scalar, limits values.Limits) (edit, error) {
-	t, err := readText(data, limits)
+	t, at, err := documentAt(data, at, limits)
 	if err != nil {
 		return edit{}, err
 	}
@@ -75,14 +75,14 @@ func replaceAt(data []byte, at finding.Position, with scalar, limits values.Limi
 		return edit{}, err
 	}
 	*s.value = with.node
-	return t.checked(edit{start, end, with.token})
+	return t.inFile(t.checked(edit{start, end, with.token}))
 }
 
 // removeAt is the edit that takes the entry of a map out whose value stands at
 // a place. A map is never left empty: that would be null, and take away what a
 // chart sets there.
 func removeAt(data []byte, at finding.Position, limits values.Limits) (edit, error) {
-	t, err := readText(data, limits)
+	t, at, err := documentAt(data, at, limits)
 	if err != nil {
 		return edit{}, err
 	}
@@ -116,20 +116,37 @@ func removeAt(data []byte, at finding.Position, limits values.Limits) (edit, err
 	if !ok {
 		next = len(t.data)
 	}
-	return t.checked(edit{start: start, end: next})
+	return t.inFile(t.checked(edit{start: start, end: next}))
 }
 
-// insertAt is the edit that gives a value to a path of keys and items that the
-// document has no value at.
-func insertAt(data []byte, segments []string, with scalar, limits values.Limits) (edit, error) {
-	t, err := readText(data, limits)
+// insertAt is the edit that gives a value to a path of keys and items at which
+// there is none. The path begins at the map whose key stands at a place, without
+// a line at the root of a file of one document.
+func insertAt(data []byte, at finding.Position, segments []string, with scalar, limits values.Limits) (edit, error) {
+	if at.Line == 0 {
+		t, err := readText(data, limits)
+		switch {
+		case err != nil:
+			return edit{}, err
+		case t.root == nil:
+			return t.append(segments, with)
+		}
+		return t.insert(t.root, segments, with)
+	}
+	t, at, err := documentAt(data, at, limits)
 	if err != nil {
 		return edit{}, err
 	}
-	if t.root == nil {
-		return t.append(segments, with)
+	s, err := t.find(at)
+	if err != nil {
+		return edit{}, err
 	}
-	parent, rest, err := t.descend(segments)
+	return t.inFile(t.insert(s.value, segments, with))
+}
+
+// insert is insertAt in a node.
+func (t *text) insert(n *yaml.Node, segments []string, with scalar) (edit, error) {
+	parent, rest, err := descend(n, segments)
 	if err != nil {
 		return edit{}, err
 	}
@@ -190,10 +207,9 @@ func (t *text) checked(e edit) (edit, error) {
 	return e, nil
 }
 
-// descend is the deepest map on the way to a path, and what of the path it
+// descend is the deepest map on the way from n to a path, and what of the path it
 // does not have. Of a path that is all there it is the map of its last key.
-func (t *text) descend(segments []string) (parent *yaml.Node, rest []string, err error) {
-	n := t.root
+func descend(n *yaml.Node, segments []string) (parent *yaml.Node, rest []string, err error) {
 	for i := range segments {
 		switch {
 		case n.Kind == yaml.AliasNode, n.Anchor != "":

@@ -43,7 +43,10 @@ func TestEdit(t *testing.T) {
 		{name: "does not fit in flow", in: "a: [1, 2]", at: at(1, 5), with: "x, y", problem: "would not fit"},
 		{name: "value on the next line", in: "a:\n  1\n", at: at(2, 3), with: "3", want: "a:\n  3\n"},
 		{name: "lone CR", in: "a: 1\rb: 2\n", at: at(1, 4), with: "3", problem: "line breaks"},
-		{name: "several documents", in: "a: 1\n---\nb: 2\n", at: at(1, 4), with: "3", problem: "one YAML document"},
+		{name: "first document", in: "a: 1\n---\nb: 2\n", at: at(1, 4), with: "3", want: "a: 3\n---\nb: 2\n"},
+		{name: "later document", in: "a: 1\n---\nb: 2\n--- # x\nc: [1]\nd: 1\n", at: at(5, 5), with: "3", want: "a: 1\n---\nb: 2\n--- # x\nc: [3]\nd: 1\n"},
+		{name: "remove from a later document", in: "a: 1\n---\nb: 2\nc: 3\n", at: at(4, 4), remove: true, want: "a: 1\n---\nb: 2\n"},
+		{name: "insert into several documents", in: "a: 1\n---\nb: 2\n", path: "c", with: "3", problem: "one YAML document"},
 		{name: "folded", in: "a: >\n  x\n", at: at(1, 4), with: "3", problem: "block of lines"},
 		{name: "in an anchored map", in: "a: &x {b: 1}\nc: *x\n", at: at(1, 11), with: "3", problem: "anchor"},
 		{name: "in a block", in: "a: |\n  b: 1\n", at: at(2, 6), with: "3", problem: "block of lines"},
@@ -63,6 +66,9 @@ func TestEdit(t *testing.T) {
 		{name: "empty", in: "", path: "a", with: "2", want: "a: 2\n"},
 		{name: "null becomes the value", in: "a: null # x\n", path: "a", with: "2", want: "a: 2 # x\n"},
 		{name: "key of nothing", in: "a:\nb: 1\n", path: "a", with: "2", problem: "holds nothing"},
+		{name: "into a map of an object", in: "k: 1\n---\nspec:\n  values:\n    a: 1\n  x: 2\n", at: at(4, 3), path: "b.c", with: "2", want: "k: 1\n---\nspec:\n  values:\n    a: 1\n    b:\n      c: 2\n  x: 2\n"},
+		{name: "into no map of an object", in: "spec:\n  values:\n  x: 2\n", at: at(2, 3), path: "b", with: "2", problem: "no map"},
+		{name: "into a block of an object", in: "spec:\n  values: |\n    a: 1\n", at: at(2, 11), path: "b", with: "2", problem: "no map"},
 		{name: "merge key", in: "x: &x {y: 1}\na:\n  <<: *x\n", path: "a.c", with: "2", problem: "merge key"},
 		{name: "flow", in: "a: {b: 1}\n", path: "a.c", with: "2", problem: "on one line"},
 		{name: "empty map", in: "a: {}\n", path: "a.c", with: "2", problem: "on one line"},
@@ -87,7 +93,7 @@ func TestEdit(t *testing.T) {
 					t.Fatal(parseErr)
 				}
 				segments, _ := glob.Exact()
-				e, err = insertAt([]byte(tt.in), segments, given(t, tt.with), values.Limits{})
+				e, err = insertAt([]byte(tt.in), tt.at, segments, given(t, tt.with), values.Limits{})
 			case tt.remove:
 				e, err = removeAt([]byte(tt.in), tt.at, values.Limits{})
 			default:
@@ -163,7 +169,7 @@ func FuzzEdit(f *testing.F) {
 			if !ok {
 				return
 			}
-			e, err = insertAt([]byte(in), segments, with, limits)
+			e, err = insertAt([]byte(in), finding.Position{}, segments, with, limits)
 		}
 		if err != nil {
 			return

@@ -37,6 +37,39 @@ func readText(data []byte, limits values.Limits) (*text, error) {
 	return &text{data: data, limits: limits, root: root}, nil
 }
 
+// document is a YAML document in a file.
+type document struct {
+	*text
+	start int // byte of the file
+	lines int // of the file before it
+}
+
+// documentAt parses the document of a file in which a line stands. Places in it
+// are those of the file.
+func documentAt(data []byte, at finding.Position, limits values.Limits) (document, finding.Position, error) {
+	d := document{}
+	for {
+		rest := data[d.start:]
+		end := values.DocumentEnd(rest)
+		lines := bytes.Count(rest[:end], []byte("\n"))
+		if end == len(rest) || at.Line <= d.lines+lines {
+			t, err := readText(rest[:end:end], limits)
+			at.Line -= d.lines
+			d.text = t
+			return d, at, err
+		}
+		d.start += end
+		d.lines += lines
+	}
+}
+
+// inFile is an edit of the document as one of the file.
+func (d document) inFile(e edit, err error) (edit, error) {
+	e.start += d.start
+	e.end += d.start
+	return e, err
+}
+
 // line is where a line, from 1, begins and ends without its break.
 func (t *text) line(n int) (start, end int, ok bool) {
 	for range n - 1 {
