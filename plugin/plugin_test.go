@@ -46,6 +46,13 @@ func request(dir string, change func(*Request)) Request {
 // TestGenerate asks for clusters of the repositories in testdata. want lists
 // the objects that are rendered; err is in the error's first line, and refused
 // says which kind of error it is.
+// alone has no gate server.
+func alone(r *Request) {
+	c := *r.Hooks
+	c.Server = ""
+	r.Hooks = &c
+}
+
 func TestGenerate(t *testing.T) {
 	hooks := "Job syncgate-presync-shop-eu-01234567, Job syncgate-postsync-shop-eu-01234567, Job syncgate-syncfail-shop-eu-01234567"
 	for _, tt := range []struct {
@@ -65,8 +72,8 @@ func TestGenerate(t *testing.T) {
 			want: "ConfigMap shop-eu, " + hooks},
 		{name: "gate by name", repository: "shop", dir: "other", change: func(r *Request) { r.Gate, r.Cluster = "shop", "eu" },
 			want: "ConfigMap shop-eu, " + hooks},
-		{name: "kustomize by cluster", repository: "kustomize", dir: "overlays/us", want: "ConfigMap site-us"},
-		{name: "plain by cluster", repository: "plain", dir: "clusters/eu", want: "ConfigMap site-eu"},
+		{name: "kustomize by cluster", repository: "kustomize", dir: "overlays/us", change: alone, want: "ConfigMap site-us"},
+		{name: "plain by cluster", repository: "plain", dir: "clusters/eu", change: alone, want: "ConfigMap site-eu"},
 		{name: "no such gate", repository: "shop", dir: "other", change: func(r *Request) { r.Gate = "shopp" },
 			err: "find gate shopp: no such gate; the repository has shop"},
 		{name: "no gate above", repository: "shop", dir: "other", err: "find gate: no syncgate.yaml in other or above it; the repository has apps/shop/syncgate.yaml"},
@@ -84,7 +91,9 @@ func TestGenerate(t *testing.T) {
 		{name: "no source", repository: "empty", dir: "values", err: "gate values in values/syncgate.yaml only guards values"},
 		{name: "no revision", repository: "shop", dir: "apps/shop", change: func(r *Request) { r.Cluster, r.Revision = "eu", "v1.2.3" },
 			err: `hook Jobs are pinned to a full commit SHA, found revision "v1.2.3"`},
-		{name: "no revision and no checks", repository: "plain", dir: "clusters/eu", change: func(r *Request) { r.Revision = "" }, want: "ConfigMap site-eu"},
+		{name: "no revision, no checks and no server", repository: "plain", dir: "clusters/eu", change: func(r *Request) { alone(r); r.Revision = "" }, want: "ConfigMap site-eu"},
+		{name: "no revision and no checks", repository: "plain", dir: "clusters/eu", change: func(r *Request) { r.Revision = "" },
+			err: "hook Jobs are pinned to a full commit SHA"},
 		{name: "name taken", repository: "taken", dir: ".", err: "has the name of Syncgate's own hook Job"},
 		{name: "broken gate", repository: "broken", dir: ".", err: "load gate: "},
 		{name: "missing values file", repository: "missing", dir: ".", err: "values/us.yaml"},

@@ -131,12 +131,12 @@ func (c Change) Validate() error {
 	return nil
 }
 
-// Jobs are the hook Jobs of a Gate: one for each of PreSync and PostSync that
-// has checks, and SyncFail when either has. objects is what was rendered: one
-// of them that takes a Job's name, or runs before the PreSync Job, is an
+// Jobs are the hook Jobs of a Gate: PreSync, PostSync and SyncFail; none for a
+// Gate without checks when there is no gate server. objects is what was rendered:
+// one of them that takes a Job's name, or runs before the PreSync Job, is an
 // error.
 func Jobs(g *gate.Gate, ch Change, cfg Config, objects []render.Object) ([]render.Object, error) {
-	hooks := hooksOf(g)
+	hooks := hooksOf(g, cfg.Server != "")
 	if len(hooks) == 0 {
 		return nil, nil
 	}

@@ -53,15 +53,16 @@ func TestJobs(t *testing.T) {
 	all := testConfig()
 	all.ServiceAccount, all.Namespace, all.PullSecret = "gatekeeper", "syncgate", "pull"
 	all.PublicURL = "https://syncgate.example.com/runs/"
+	alone := testConfig()
+	alone.Server = ""
 	for _, tt := range []struct {
 		name   string
 		gate   *gate.Gate
 		config Config
 	}{
 		{"both", testGate(1, 2), testConfig()},
-		{"presync", testGate(1, 0), testConfig()},
-		{"postsync", testGate(0, 1), testConfig()},
 		{"none", testGate(0, 0), testConfig()},
+		{"no-server", testGate(0, 0), alone},
 		{"configured", testGate(1, 0), all},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,8 +219,8 @@ func TestRefuses(t *testing.T) {
 			}
 			jobs, err := Jobs(testGate(1, 0), change, cfg, tt.objects)
 			switch {
-			case tt.want == "" && (err != nil || len(jobs) != 2):
-				t.Errorf("got %d Jobs and error %v, want 2 and none", len(jobs), err)
+			case tt.want == "" && (err != nil || len(jobs) != 3):
+				t.Errorf("got %d Jobs and error %v, want 3 and none", len(jobs), err)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("got error %v, want %q", err, tt.want)
 			}

@@ -69,19 +69,19 @@ type hook struct {
 	deadline time.Duration
 }
 
-// hooksOf are the hooks that a Gate needs.
-func hooksOf(g *gate.Gate) []hook {
-	var hooks []hook
-	if p := g.Spec.PreSync; len(p.Checks) > 0 {
-		hooks = append(hooks, hook{"presync", "PreSync", preSyncWave, p.Deadline.Or(defaultDeadline)})
+// hooksOf are the hooks of a Gate. Where there is a gate server, a Gate without
+// checks has them too: the organisation's minimums are the server's to know,
+// and must not be left out with a Gate's last check.
+func hooksOf(g *gate.Gate, server bool) []hook {
+	pre, post := g.Spec.PreSync, g.Spec.PostSync
+	if !server && len(pre.Checks)+len(post.Checks) == 0 {
+		return nil
 	}
-	if p := g.Spec.PostSync; len(p.Checks) > 0 {
-		hooks = append(hooks, hook{"postsync", "PostSync", postSyncWave, p.Deadline.Or(defaultDeadline)})
+	return []hook{
+		{"presync", "PreSync", preSyncWave, pre.Deadline.Or(defaultDeadline)},
+		{"postsync", "PostSync", postSyncWave, post.Deadline.Or(defaultDeadline)},
+		{"syncfail", "SyncFail", syncFailWave, syncFailDeadline},
 	}
-	if len(hooks) > 0 {
-		hooks = append(hooks, hook{"syncfail", "SyncFail", syncFailWave, syncFailDeadline})
-	}
-	return hooks
 }
 
 // document is a Job without the status it does not have yet.
