@@ -63,8 +63,10 @@ func (p *planner) own(g *gate.Gate) {
 			if name == "" && l.Values != nil {
 				name = l.Values.File
 			}
-			if who := (owner{g.Metadata.Name, c.Name}); name != "" && !slices.Contains(p.owners[name], who) {
-				p.owners[name] = append(p.owners[name], who)
+			who := owner{g.Metadata.Name, c.Name}
+			have := p.owners[name]
+			if name != "" && (len(have) == 0 || have[len(have)-1] != who) {
+				p.owners[name] = append(have, who)
 			}
 		}
 	}
@@ -83,10 +85,10 @@ func (s *sheet) solve(c candidate) (edits int, err error) {
 	if !ok {
 		return 0, errors.New("its key path has a star")
 	}
-	job := job{candidate: c, segments: segments, done: map[finding.Position]bool{}}
+	job := job{candidate: c, segments: segments, odd: map[owner]bool{}, done: map[finding.Position]bool{}}
 	for _, h := range f.Holdings[1:] {
 		for _, place := range h.Places {
-			job.odd = append(job.odd, owner{f.Gate, place.Cluster})
+			job.odd[owner{f.Gate, place.Cluster}] = true
 		}
 	}
 	if right := f.Holdings[0]; right.Missing {
@@ -111,7 +113,7 @@ func (s *sheet) solve(c candidate) (edits int, err error) {
 type job struct {
 	candidate
 	segments []string
-	odd      []owner
+	odd      map[owner]bool
 	value    scalar
 	remove   bool
 	done     map[finding.Position]bool
@@ -190,9 +192,9 @@ func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
 }
 
 // isOwn reports whether nobody but the odd clusters reads a file.
-func (p *planner) isOwn(file string, odd []owner) bool {
+func (p *planner) isOwn(file string, odd map[owner]bool) bool {
 	owners := p.owners[file]
-	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o owner) bool { return !slices.Contains(odd, o) })
+	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o owner) bool { return !odd[o] })
 }
 
 // ownLayer is the strongest values file of a cluster that nobody but the odd
