@@ -76,9 +76,13 @@ func (d differ) secretsOf(data []byte) (lineSecrets, error) {
 		return lineSecrets{}, fmt.Errorf("find secrets in the file: %w", err)
 	}
 	s := lineSecrets{map[int]int{}, map[int]bool{}}
+	var hidden []*values.Node
 	var walk func(n *values.Node)
 	walk = func(n *values.Node) {
 		s.parsed[int(n.Line)] = true
+		if kind := n.Get("kind"); kind != nil && kind.Text == "Secret" {
+			hidden = append(hidden, rules.Hidden(n.AsSecret())...)
+		}
 		for _, f := range n.Fields {
 			walk(f.Value)
 		}
@@ -86,7 +90,6 @@ func (d differ) secretsOf(data []byte) (lineSecrets, error) {
 			walk(item)
 		}
 	}
-	var hidden []*values.Node
 	for _, doc := range docs {
 		walk(doc)
 		hidden = append(hidden, rules.Hidden(doc)...)

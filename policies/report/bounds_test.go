@@ -31,11 +31,20 @@ func steering(s string) string {
 	return ""
 }
 
+// nastyDiff has lines that are too wide, that steer, and that are blank.
+var nastyDiff = "--- a/v\t\n+++ b/v\t\n@@ -1,3 +1,3 @@\n \n-a: \x1b[2J\u202e\t\xff\r\n+a: " +
+	strings.Repeat("日本", 70) + "\n  \n" + strings.Repeat(" b: 1\n", 200)
+
 func TestTableFits(t *testing.T) {
 	for name, r := range scenarios() {
 		for _, width := range []int{0, 60, 80, 100, 300} {
 			for _, colored := range []bool{false, true} {
-				r.Style = report.Style{Color: colored, Width: width}
+				r.Style = report.Style{Color: colored, Width: width, Diffs: true}
+				for _, g := range r.Gates {
+					for i := range g.Findings {
+						g.Findings[i].Diff = nastyDiff
+					}
+				}
 				out := string(write(t, "table", r))
 				if got := strings.Contains(out, "\x1b["); got != colored {
 					t.Errorf("%s: colors are %v, want %v", name, got, colored)
@@ -216,6 +225,7 @@ func FuzzFormats(f *testing.F) {
 				Name: "g" + name, File: file, Clusters: 2, Rules: []string{"r" + path},
 				Problems: []report.Problem{{Message: value}},
 				Findings: []finding.Finding{{
+					Diff: text + "\n+" + value,
 					Gate: "g" + name, GateFile: file, Rule: "r" + text, Path: path, Message: text, Fix: value,
 					Holdings: []finding.Holding{
 						{Value: value, Places: []finding.Place{{Cluster: name, Position: place}, {Cluster: text}}},
@@ -224,6 +234,7 @@ func FuzzFormats(f *testing.F) {
 				}},
 			}},
 		}
+		r.Style.Diffs = true
 		if bad := steering(string(write(t, "table", r))); bad != "" {
 			t.Errorf("the table lets through %s", bad)
 		}

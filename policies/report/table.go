@@ -195,9 +195,11 @@ func (t table) diff(diff string) {
 		case '-':
 			code = red
 		}
-		t.w.WriteString(strings.Repeat(" ", indent))
-		line = strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    ")
-		t.paint(code, shorten(clean(line), t.columns-indent))
+		line = strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\t", "    ")
+		if line != "" {
+			t.w.WriteString(strings.Repeat(" ", indent))
+			t.paint(code, shorten(clean(line), t.columns-indent))
+		}
 		t.line("")
 	}
 }
