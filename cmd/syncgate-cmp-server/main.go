@@ -32,9 +32,11 @@ var version = "devel"
 // defaultPlugins is where the repo-server looks for plugin sockets.
 const defaultPlugins = "/home/argocd/cmp-server/plugins"
 
-// memoryGoal is the soft limit of the Go heap, well below what a sidecar is
-// given: garbage of large archives goes before the kernel has to act.
-const memoryGoal = 96 << 20
+// memoryGoal is the soft limit of what Go takes, well below what a sidecar is
+// given: garbage of large archives goes before the kernel has to act. What is
+// kept between requests is less (docs/plugin.md), and the program itself takes
+// some 50 MiB beside.
+const memoryGoal = 66 << 20
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -8,7 +8,7 @@ import (
 )
 
 // knownBytes bounds what is kept of documents that were read before.
-const knownBytes = 8 << 20
+const knownBytes = 4 << 20
 
 // heads keeps what tells objects apart, by the sum of their documents. Only
 // documents without a fault are kept: an error names the file and the line, and

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -35,6 +34,11 @@ const pureFunctions = `
 	mustRegexReplaceAll regexReplaceAllLiteral mustRegexReplaceAllLiteral regexSplit mustRegexSplit regexQuoteMeta
 	urlParse urlJoin hello`
 
+// plainArguments are the functions that may make the string which tpl takes for
+// a template: they put none together of parts.
+const plainArguments = `
+	toYaml mustToYaml toYamlPretty toJson mustToJson toPrettyJson toRawJson toString default required include trim quote`
+
 // impureFunctions ask the clock, chance or the network, or may, for some of
 // their arguments.
 const impureFunctions = `
@@ -51,10 +55,10 @@ func wordSet(text string) map[string]bool {
 }
 
 // purity judges charts.
-type purity struct{ pure, impure map[string]bool }
+type purity struct{ pure, impure, plain map[string]bool }
 
 func newPurity() *purity {
-	return &purity{wordSet(pureFunctions), wordSet(impureFunctions)}
+	return &purity{wordSet(pureFunctions), wordSet(impureFunctions), wordSet(plainArguments)}
 }
 
 // verdict is what is known of a chart.
@@ -72,12 +76,9 @@ func (p *purity) judge(ch *chart.Chart) verdict {
 	s := scan{purity: p, pure: true}
 	s.chart(ch)
 	if s.pure && s.tpl {
-		// Whatever can be made into a template by joining strings has its
-		// function's name in one of them.
-		s.pure = !slices.ContainsFunc(s.texts, p.names)
-		if s.pure && s.files {
-			s.pure = !p.namedInFiles(ch)
-		}
+		// Any string may become a template. One that is put together of parts
+		// on its way through variables and other templates is not seen.
+		s.pure = !slices.ContainsFunc(s.texts, p.names) && !p.namedInFiles(ch)
 	}
 	return verdict{pure: s.pure, tpl: s.tpl}
 }
@@ -87,10 +88,11 @@ func (p *purity) holds(v verdict, user map[string]any) bool {
 	return v.pure && (!v.tpl || !p.namedIn(user))
 }
 
-// names reports whether a function that is not pure is named in text.
+// names reports whether a function that is not pure is named in text, or tpl,
+// which would take more for a template.
 func (p *purity) names(text string) bool {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if p.impure[word] {
+		if p.impure[word] || word == "tpl" {
 			return true
 		}
 	}
@@ -113,15 +115,22 @@ func (p *purity) namedIn(v any) bool {
 	return false
 }
 
+// namedInFiles looks at what is beside the templates: files and Chart.yaml. CRDs
+// among the files speak of dates, and are no templates to anybody.
 func (p *purity) namedInFiles(ch *chart.Chart) bool {
-	return slices.ContainsFunc(ch.Files, func(f *chart.File) bool { return p.names(string(f.Data)) }) ||
-		slices.ContainsFunc(ch.Dependencies(), p.namedInFiles)
+	for _, f := range ch.Raw {
+		of := strings.HasPrefix(f.Name, "templates/") || strings.HasPrefix(f.Name, "crds/") || strings.HasPrefix(f.Name, "charts/")
+		if !of && p.names(string(f.Data)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(ch.Dependencies(), p.namedInFiles)
 }
 
 // scan walks the templates of a chart.
 type scan struct {
 	*purity
-	pure, tpl, files bool
+	pure, tpl bool
 	// texts are what templates hold as text, and the strings of their actions.
 	texts []string
 }
@@ -138,9 +147,6 @@ func (s *scan) chart(ch *chart.Chart) {
 		for _, tree := range trees {
 			s.node(tree.Root)
 		}
-	}
-	if s.namedIn(ch.Values) {
-		s.texts = append(s.texts, slices.Collect(maps.Keys(s.impure))[0])
 	}
 	for _, dep := range ch.Dependencies() {
 		s.chart(dep)
@@ -169,16 +175,9 @@ func (s *scan) node(n parse.Node) {
 			}
 		}
 	case *parse.CommandNode:
-		for _, a := range n.Args {
-			s.node(a)
-		}
+		s.command(n)
 	case *parse.ChainNode:
-		s.fields(n.Field)
 		s.node(n.Node)
-	case *parse.FieldNode:
-		s.fields(n.Ident)
-	case *parse.VariableNode:
-		s.fields(n.Ident)
 	case *parse.IdentifierNode:
 		s.pure = s.pure && s.purity.pure[n.Ident]
 		s.tpl = s.tpl || n.Ident == "tpl"
@@ -190,7 +189,7 @@ func (s *scan) node(n parse.Node) {
 		s.branch(&n.BranchNode)
 	case *parse.TemplateNode:
 		s.node(n.Pipe)
-	case *parse.BoolNode, *parse.NumberNode, *parse.NilNode, *parse.DotNode, *parse.CommentNode, *parse.BreakNode, *parse.ContinueNode:
+	case *parse.BoolNode, *parse.NumberNode, *parse.NilNode, *parse.DotNode, *parse.FieldNode, *parse.VariableNode, *parse.CommentNode, *parse.BreakNode, *parse.ContinueNode:
 	default:
 		s.pure = false // a construct of a newer Go
 	}
@@ -202,4 +201,37 @@ func (s *scan) branch(b *parse.BranchNode) {
 	s.node(b.ElseList)
 }
 
-func (s *scan) fields(names []string) { s.files = s.files || slices.Contains(names, "Files") }
+// command is one call. What tpl is given must not be put together there.
+func (s *scan) command(n *parse.CommandNode) {
+	for _, a := range n.Args {
+		s.node(a)
+	}
+	if id, ok := n.Args[0].(*parse.IdentifierNode); ok && id.Ident == "tpl" {
+		s.pure = s.pure && len(n.Args) == 3 && s.isPlain(n.Args[1])
+	}
+}
+
+// isPlain reports whether an argument is a value, or one that went through
+// functions which only write it down.
+func (s *scan) isPlain(n parse.Node) bool {
+	pipe, ok := n.(*parse.PipeNode)
+	if !ok {
+		_, made := n.(*parse.ChainNode)
+		return !made
+	}
+	for _, c := range pipe.Cmds {
+		id, called := c.Args[0].(*parse.IdentifierNode)
+		if called && !s.plain[id.Ident] {
+			return false
+		}
+		if !called && len(c.Args) > 1 {
+			continue // a method: .Files.Get, whose files are looked at
+		}
+		for _, a := range c.Args[1:] {
+			if !s.isPlain(a) {
+				return false
+			}
+		}
+	}
+	return true
+}

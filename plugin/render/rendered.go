@@ -18,8 +18,8 @@ import (
 
 // What is kept between renders at most, in bytes.
 const (
-	chartsBytes   = 12 << 20 // what charts give that no value changes
-	renderedBytes = 24 << 20 // what pure charts gave for their values
+	chartsBytes   = 8 << 20  // what charts give that no value changes
+	renderedBytes = 20 << 20 // what pure charts gave for their values
 )
 
 // rendered keeps what charts gave, by the sum of all that it follows from: the

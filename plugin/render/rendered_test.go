@@ -86,9 +86,16 @@ func TestOnlyPureChartsAreKept(t *testing.T) {
 		{name: "the clock in a default", template: `{{ tpl .Values.a . }}`, more: map[string]string{"values.yaml": "a: '{{ now }}'\n"}},
 		{name: "the clock in a string", template: "{{ tpl `{{ now }}` . }}"},
 		{name: "the clock in text of a template", template: `{{ tpl (include "t" .) . }}`, more: map[string]string{"templates/_t.tpl": "{{ define \"t\" }}{{ `{{` }} now {{ `}}` }}{{ end }}"}},
-		{name: "a file as a template", template: `{{ tpl (.Files.Get "f") . }}`, more: map[string]string{"f": "{{ .Release.Name }}", "crds/crd.yaml": ""}, kept: true},
-		{name: "the clock in a file", template: `{{ tpl (.Files.Get "f") . }}`, more: map[string]string{"f": "{{ now }}", "crds/crd.yaml": ""}},
-		{name: "the clock in a file, by a variable", template: `{{ $f := .Files }}{{ tpl ($f.Get "f") . }}`, more: map[string]string{"f": "{{ now }}", "crds/crd.yaml": ""}},
+		{name: "a file as a template", template: `{{ tpl (.Files.Get "f") . }}`, more: map[string]string{"f": "{{ .Release.Name }}"}, kept: true},
+		{name: "values written down as a template", template: `{{ tpl (toYaml .Values.b) $ | quote }}`, kept: true},
+		{name: "a default for a template", template: `{{ tpl (.Values.x | default .Values.a | toString) . }}`, kept: true},
+		{name: "the clock in a file, by index", template: `{{ tpl ((index . "Files").Get "f") . }}`, more: map[string]string{"f": "{{ now }}"}},
+		{name: "the clock in the chart's description", template: `{{ tpl .Chart.Description . }}`, more: map[string]string{"Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\ndescription: '{{ now }}'\n"}},
+		{name: "the clock, put together of parts", template: "{{ tpl (printf \"{{ no%s }}\" \"w\") . }}"},
+		{name: "the clock, put together in a value", template: `{{ tpl .Values.a . }}`, values: values("a", "{{ tpl (printf \"{{ no%s }}\" \"w\") . }}")},
+		{name: "a context from a pipe", template: `{{ . | tpl .Values.a }}`},
+		{name: "the clock in a file", template: `{{ tpl (.Files.Get "f") . }}`, more: map[string]string{"f": "{{ now }}"}},
+		{name: "the clock in a file, by a variable", template: `{{ $f := .Files }}{{ tpl ($f.Get "f") . }}`, more: map[string]string{"f": "{{ now }}"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tree := shop(tt.template, tt.more)

@@ -14,7 +14,7 @@ import (
 )
 
 // sortedBytes bounds what is kept of files that were cut before.
-const sortedBytes = 8 << 20
+const sortedBytes = 2 << 20
 
 // sorter cuts what templates give into documents, as Helm does, and puts them
 // in Helm's order. What Helm says of a file is kept by the sum of its content.

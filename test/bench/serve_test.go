@@ -48,7 +48,7 @@ func BenchmarkServe(b *testing.B) {
 			w := newServers(b, repository)
 			objects := shape.templates + shape.crds/(59<<10)
 			w.stock.expect(b, objects)
-			w.native.expect(b, objects+2) // the hook Jobs
+			w.native.expect(b, objects+3) // the hook Jobs
 			w.stock.warm(b)
 			w.native.warm(b)
 			for b.Loop() {
