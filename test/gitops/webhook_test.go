@@ -16,9 +16,9 @@ import (
 
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/gitops/forge/webhook"
-	"github.com/syncgate/syncgate/hooks"
-	"github.com/syncgate/syncgate/hooks/engine/enginetest"
-	"github.com/syncgate/syncgate/hooks/server"
+	"github.com/syncgate/syncgate/hooks"                   //nolint:depguard // a test part
+	"github.com/syncgate/syncgate/hooks/engine/enginetest" //nolint:depguard // a test part
+	"github.com/syncgate/syncgate/hooks/server"            //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/test/githubd"
 	"github.com/syncgate/syncgate/test/gitops/source"
 )
