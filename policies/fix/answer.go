@@ -36,11 +36,22 @@ func (p *planner) consider(c candidate) {
 		p.refuse(c, "the value may be a secret; set it by hand")
 	case strings.HasPrefix(f.Path, "$"):
 		p.refuse(c, "it stands in what is compared beside the values")
-	case slices.ContainsFunc(f.Holdings, isCollection):
+	case !isWhole(f.Holdings):
 		p.refuse(c, "a map or a list as a whole differs")
 	default:
 		p.list = append(p.list, c)
 	}
+}
+
+// isWhole reports whether all hold single values, or some a map or list that
+// the others do not have at all. One that is shown with less than all that is in
+// it may hold what is each cluster's own.
+func isWhole(holdings []finding.Holding) bool {
+	if !slices.ContainsFunc(holdings, isCollection) {
+		return true
+	}
+	return len(holdings) == 2 && holdings[0].Missing != holdings[1].Missing &&
+		!slices.ContainsFunc(holdings, func(h finding.Holding) bool { return strings.Contains(h.Value, "…") })
 }
 
 // isCollection reports whether a holding holds a map or a list: the value is
@@ -93,7 +104,7 @@ func (s *sheet) solve(c candidate) (edits int, err error) {
 	}
 	if right := f.Holdings[0]; right.Missing {
 		job.remove = true
-	} else if job.value, err = s.rightValue(right); err != nil {
+	} else if job.value, err = s.rightValue(right, job.item()); err != nil {
 		return 0, err
 	}
 	for _, h := range f.Holdings[1:] {
@@ -119,12 +130,15 @@ type job struct {
 	done     map[finding.Position]bool
 }
 
+// item reports whether the path names an item of a list.
+func (j *job) item() bool { return isItem(j.segments[len(j.segments)-1]) }
+
 // maxTried is at how many places the right value is looked for.
 const maxTried = 10
 
 // rightValue is the value of the clusters that are right, as one of them writes
 // it.
-func (s *sheet) rightValue(h finding.Holding) (scalar, error) {
+func (s *sheet) rightValue(h finding.Holding, item bool) (scalar, error) {
 	err := errors.New("no right cluster has it in a file")
 	tried := map[finding.Position]bool{}
 	for _, place := range h.Places {
@@ -141,18 +155,42 @@ func (s *sheet) rightValue(h finding.Holding) (scalar, error) {
 			err = readErr
 			continue
 		}
-		v, findErr := scalarAt(data, at, s.planner.opts.Limits)
-		if findErr != nil {
-			err = fmt.Errorf("the right value at %s cannot be copied: %w", at, findErr)
-			continue
+		v, findErr := s.planner.read(data, at, isCollection(h), item)
+		if findErr == nil {
+			return v, nil
 		}
-		if s.planner.differ.secret(v.node.Value) {
-			return scalar{}, errors.New("the value may be a secret; set it by hand")
-		}
-		return v, nil
+		err = fmt.Errorf("the right value at %s cannot be copied: %w", at, findErr)
 	}
 	return scalar{}, err
 }
+
+// read is a value of a file, unless it may be a secret.
+func (p *planner) read(data []byte, at finding.Position, collection, item bool) (scalar, error) {
+	if !collection {
+		v, err := scalarAt(data, at, p.opts.Limits)
+		if err == nil && p.differ.secret(v.node.Value) {
+			err = errSecret
+		}
+		return v, err
+	}
+	v, lines, err := blockAt(data, at, item, p.opts.Limits)
+	if err != nil {
+		return scalar{}, err
+	}
+	in, err := p.differ.secretsOf(data)
+	if err != nil {
+		return scalar{}, err
+	}
+	all := strings.Split(string(data), "\n")
+	for n := lines[0]; n <= lines[1]; n++ {
+		if line := strings.TrimSuffix(all[n-1], "\r"); p.differ.line(line, n, in) != line || p.differ.secret(line) {
+			return scalar{}, errSecret
+		}
+	}
+	return v, nil
+}
+
+var errSecret = errors.New("it may be a secret; set it by hand")
 
 // correct changes what one odd cluster holds.
 func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
@@ -164,7 +202,7 @@ func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
 		j.done[at] = true
 		if j.remove {
 			return s.at(at, "cannot be removed from", func(data []byte, now finding.Position) (edit, error) {
-				return removeAt(data, now, s.planner.opts.Limits)
+				return removeAt(data, now, j.item(), s.planner.opts.Limits)
 			})
 		}
 		return s.at(at, "cannot be replaced at", func(data []byte, now finding.Position) (edit, error) {

@@ -3,7 +3,6 @@ package fix
 import (
 	"errors"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,6 +33,8 @@ func (e edit) apply(data []byte) []byte {
 type scalar struct {
 	token string
 	node  yaml.Node
+	// tokens are those of the scalars in a map or list; nil for a scalar.
+	tokens map[*yaml.Node]string
 }
 
 // scalarAt is the value that stands at a place.
@@ -47,17 +48,23 @@ func scalarAt(data []byte, at finding.Position, limits values.Limits) (scalar, e
 		return scalar{}, err
 	}
 	start, end, err := t.token(s.value)
-	switch {
-	case err != nil:
+	if err != nil {
 		return scalar{}, err
-	case end-start > maxToken:
+	}
+	return t.scalar(s.value, start, end)
+}
+
+// scalar is what stands from start to end.
+func (t *text) scalar(n *yaml.Node, start, end int) (scalar, error) {
+	token := string(t.data[start:end])
+	if len(token) > maxToken {
 		return scalar{}, errors.New("the value is longer than " + strconv.Itoa(maxToken) + " bytes")
 	}
-	token := string(t.data[start:end])
 	if strings.ContainsFunc(token, func(r rune) bool { return !strconv.IsPrint(r) || r == unicode.ReplacementChar }) {
 		return scalar{}, errors.New("the value has characters that cannot be seen")
 	}
-	return scalar{token, yaml.Node{Kind: yaml.ScalarNode, Tag: s.value.ShortTag(), Value: s.value.Value, Style: s.value.Style &^ yaml.FlowStyle}}, nil
+	node := yaml.Node{Kind: yaml.ScalarNode, Tag: n.ShortTag(), Value: n.Value, Style: n.Style &^ yaml.FlowStyle}
+	return scalar{token: token, node: node}, nil
 }
 
 // replaceAt is the edit that gives the value at a place another one.
@@ -76,47 +83,6 @@ func replaceAt(data []byte, at finding.Position, with scalar, limits values.Limi
 	}
 	*s.value = with.node
 	return t.inFile(t.checked(edit{start, end, with.token}))
-}
-
-// removeAt is the edit that takes the entry of a map out whose value stands at
-// a place. A map is never left empty: that would be null, and take away what a
-// chart sets there.
-func removeAt(data []byte, at finding.Position, limits values.Limits) (edit, error) {
-	t, at, err := documentAt(data, at, limits)
-	if err != nil {
-		return edit{}, err
-	}
-	s, err := t.find(at)
-	if err != nil {
-		return edit{}, err
-	}
-	if _, _, err := t.token(s.value); err != nil {
-		return edit{}, err
-	}
-	start, _, _ := t.line(s.value.Line)
-	switch {
-	case s.key == nil:
-		return edit{}, errors.New("it is an item of a list")
-	case s.parent.Style&yaml.FlowStyle != 0:
-		return edit{}, errors.New("it stands in a map on one line")
-	case s.parent != t.root && len(s.parent.Content) == 2:
-		return edit{}, errors.New("it is the only entry of its map, which would be left as null")
-	case s.key.Line != s.value.Line:
-		return edit{}, errors.New("the value does not stand on the line of its key")
-	case s.key.Anchor != "" || s.key.Kind != yaml.ScalarNode:
-		return edit{}, errors.New("its key is no plain name")
-	}
-	if keyAt, ok := t.offset(s.key); !ok || strings.Trim(string(t.data[start:keyAt]), " ") != "" {
-		return edit{}, errors.New("something else stands on its line")
-	}
-	if s.parent.Content = slices.Delete(s.parent.Content, s.at, s.at+2); len(s.parent.Content) == 0 {
-		t.root = nil
-	}
-	next, _, ok := t.line(s.value.Line + 1)
-	if !ok {
-		next = len(t.data)
-	}
-	return t.inFile(t.checked(edit{start: start, end: next}))
 }
 
 // insertAt is the edit that gives a value to a path of keys and items at which
@@ -153,11 +119,14 @@ func (t *text) insert(n *yaml.Node, segments []string, with scalar) (edit, error
 	if len(rest) == 0 {
 		return t.renew(parent, segments[len(segments)-1], with)
 	}
+	if isItem(rest[0]) {
+		return t.appendItem(parent, rest, with)
+	}
 	lines, fields, err := t.write(rest, parent.Content[0].Column-1, with)
 	if err != nil {
 		return edit{}, err
 	}
-	at := t.after(parent)
+	at := t.after(parent, parent.Content[0].Column)
 	parent.Content = append(parent.Content, fields...)
 	return t.checked(t.insertLines(at, lines))
 }
@@ -186,7 +155,7 @@ func (t *text) append(segments []string, with scalar) (edit, error) {
 func (t *text) renew(parent *yaml.Node, segment string, with scalar) (edit, error) {
 	i := indexOf(parent, fieldName(segment))
 	v := parent.Content[i+1]
-	if v.ShortTag() != "!!null" {
+	if v.ShortTag() != "!!null" || with.tokens != nil {
 		return edit{}, errors.New("the file has a value there that another layer overrides")
 	}
 	start, end, err := t.token(v)
@@ -265,7 +234,8 @@ func isItem(segment string) bool {
 	return strings.HasPrefix(segment, "[") && !strings.HasPrefix(segment, `["`)
 }
 
-// item is the item of a list that a segment names.
+// item is the item of a list that a segment names, nil when it could be put
+// behind the last one.
 func item(n *yaml.Node, segment string) (*yaml.Node, error) {
 	inner := strings.TrimSuffix(segment[1:], "]")
 	if n.Kind != yaml.SequenceNode {
@@ -283,7 +253,10 @@ func item(n *yaml.Node, segment string) (*yaml.Node, error) {
 			return it, nil
 		}
 	}
-	return nil, errors.New("the file's list has no such item")
+	if !keyed && strconv.Itoa(len(n.Content)) != inner || len(n.Content) == 0 {
+		return nil, errors.New("the file's list has no such item, nor the one before it")
+	}
+	return nil, nil
 }
 
 // fieldName is the key that a segment names.
@@ -310,6 +283,10 @@ func (t *text) write(segments []string, indent int, with scalar) (lines []string
 		if i == len(segments)-1 {
 			node := with.node
 			holder.Content = append(holder.Content, &node)
+			if with.tokens != nil {
+				lines = append(lines, line)
+				return append(lines, with.lines(&with.node, indent+(i+1)*depth, depth)...), outermost(fields, holder), nil
+			}
 			line += " " + with.token
 		} else {
 			m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
@@ -321,10 +298,15 @@ func (t *text) write(segments []string, indent int, with scalar) (lines []string
 		}
 		lines = append(lines, line)
 	}
+	return lines, outermost(fields, holder), nil
+}
+
+// outermost are the fields of the map that was made first.
+func outermost(fields []*yaml.Node, last *yaml.Node) []*yaml.Node {
 	if fields == nil {
-		fields = holder.Content
+		return last.Content
 	}
-	return lines, fields, nil
+	return fields
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
@@ -337,11 +319,11 @@ func keyToken(name string) scalar {
 	case "y", "n", "yes", "no", "on", "off", "true", "false", "null":
 	default:
 		if plainKey.MatchString(name) {
-			return scalar{name, node}
+			return scalar{token: name, node: node}
 		}
 	}
 	node.Style = yaml.DoubleQuotedStyle
-	return scalar{strconv.QuoteToASCII(name), node}
+	return scalar{token: strconv.QuoteToASCII(name), node: node}
 }
 
 // indent is by how much the document indents: as its first map in a map does.
@@ -358,40 +340,4 @@ func (t *text) indent() int {
 		}
 	}
 	return usual
-}
-
-// after is where the line after all that belongs to a map begins: its last
-// node, and the lines that go on deeper than its keys.
-func (t *text) after(m *yaml.Node) int {
-	last := lastLine(m)
-	for n := last + 1; n <= t.lines(); n++ {
-		start, end, ok := t.line(n)
-		if !ok {
-			break
-		}
-		line := string(t.data[start:end])
-		depth := len(line) - len(strings.TrimLeft(line, " "))
-		if strings.TrimSpace(line) == "" {
-			continue
-		}
-		if depth < m.Content[0].Column {
-			break
-		}
-		last = n
-	}
-	if start, _, ok := t.line(last + 1); ok {
-		return start
-	}
-	return len(t.data)
-}
-
-func lastLine(n *yaml.Node) int {
-	line := n.Line
-	if n.Kind == yaml.AliasNode {
-		return line
-	}
-	for _, c := range n.Content {
-		line = max(line, lastLine(c))
-	}
-	return line
 }

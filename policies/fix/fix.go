@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"context"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
@@ -78,6 +80,38 @@ type Plan struct {
 	// Changes are all diffs together. That the findings are gone afterwards and
 	// that no other came was seen by evaluating the Gates again.
 	Changes []Change
+	// Again is true when a finding has no diff because of what others would
+	// bring with it: after Changes there may be one.
+	Again bool
+}
+
+// Tree is a tree after the Plan's changes.
+func (p Plan) Tree(base fs.FS) fs.FS {
+	o := overlay{base, map[string][]byte{}}
+	for _, c := range p.Changes {
+		o.files[c.File] = c.After
+	}
+	return o
+}
+
+// Then adds the changes of a Plan that was made of p's Tree.
+func (p *Plan) Then(next Plan, limits values.Limits) error {
+	d := differ{limits: limits.WithDefaults(), detector: secrets.NewDetector()}
+	for _, c := range next.Changes {
+		at := slices.IndexFunc(p.Changes, func(first Change) bool { return first.File == c.File })
+		if at < 0 {
+			p.Changes = append(p.Changes, c)
+			continue
+		}
+		diff, whole, err := d.diff(c.File, p.Changes[at].Before, c.After)
+		if err != nil {
+			return err
+		}
+		p.Changes[at].After, p.Changes[at].Diff, p.Changes[at].Redacted = c.After, diff, !whole
+	}
+	slices.SortFunc(p.Changes, func(a, b Change) int { return strings.Compare(a.File, b.File) })
+	p.Again = next.Again
+	return nil
 }
 
 // candidate is a finding that may be fixed.

@@ -84,6 +84,7 @@ func (v *prover) keep(ctx context.Context, base, more []candidate) []candidate {
 			return append(slices.Clone(base), more...)
 		}
 		if len(more) == 1 {
+			v.plan.Again = v.plan.Again || why != ""
 			v.refuse(more[0], cmp.Or(why, "with it the finding would still be there: another layer sets the value"))
 			return base
 		}

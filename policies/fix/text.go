@@ -196,7 +196,11 @@ type spot struct {
 
 // find is the value that stands at a place: a scalar at its own, nothing and
 // the empty text at that of its key. What lies in an anchored node is refused.
-func (t *text) find(at finding.Position) (spot, error) {
+func (t *text) find(at finding.Position) (spot, error) { return t.findAs(at, false) }
+
+// findAs is find; with item it is the item of a list that stands there, and not
+// what its first key holds.
+func (t *text) findAs(at finding.Position, item bool) (spot, error) {
 	if t.root == nil {
 		return spot{}, errors.New("the document is empty")
 	}
@@ -219,7 +223,7 @@ func (t *text) find(at finding.Position) (spot, error) {
 			if v.Value == "" && v.Kind != yaml.AliasNode && key != nil {
 				here = key
 			}
-			if here.Line == at.Line && here.Column == at.Column && (found.value == nil || v.Kind == yaml.ScalarNode) {
+			if here.Line == at.Line && here.Column == at.Column && (found.value == nil || !item && (v.Kind == yaml.ScalarNode || found.key == nil)) {
 				found, anchored = spot{v, key, n, i}, inAnchor
 			}
 			if v.Kind != yaml.AliasNode {
@@ -229,7 +233,7 @@ func (t *text) find(at finding.Position) (spot, error) {
 	}
 	walk(t.root, false)
 	switch {
-	case found.value == nil:
+	case found.value == nil, item && found.key != nil:
 		return spot{}, errors.New("no value was found at its place; it may stand in a block of lines")
 	case anchored:
 		return spot{}, errors.New("the value lies in a node with an anchor, which other places refer to")
@@ -252,4 +256,40 @@ func same(a, b *yaml.Node) bool {
 		}
 	}
 	return true
+}
+
+// after is where the line after all that belongs to a node begins: what is in
+// it, and the lines that go on deeper than a column.
+func (t *text) after(m *yaml.Node, column int) int {
+	last := lastLine(m)
+	for n := last + 1; n <= t.lines(); n++ {
+		start, end, ok := t.line(n)
+		if !ok {
+			break
+		}
+		line := string(t.data[start:end])
+		depth := len(line) - len(strings.TrimLeft(line, " "))
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if depth < column {
+			break
+		}
+		last = n
+	}
+	if start, _, ok := t.line(last + 1); ok {
+		return start
+	}
+	return len(t.data)
+}
+
+func lastLine(n *yaml.Node) int {
+	line := n.Line
+	if n.Kind == yaml.AliasNode {
+		return line
+	}
+	for _, c := range n.Content {
+		line = max(line, lastLine(c))
+	}
+	return line
 }
