@@ -50,8 +50,8 @@ func Collect(ctx context.Context, fsys fs.FS, opts Options) Report {
 	return r
 }
 
-// collectAll evaluates the Gates. The second value has each Gate of the Report
-// that could be read, by its file.
+// collectAll evaluates the Gates. Where diffs are wanted the second value has each
+// Gate of the Report that could be read, by its file.
 func collectAll(ctx context.Context, fsys fs.FS, opts Options) (Report, map[string]*gate.Gate) {
 	r := Report{Version: opts.Version}
 	files, problems := find(fsys, opts.Paths)
@@ -61,7 +61,9 @@ func collectAll(ctx context.Context, fsys fs.FS, opts Options) (Report, map[stri
 	for _, file := range files {
 		if res, g, ok := collect(ctx, fsys, file, names, opts); ok {
 			r.Gates = append(r.Gates, res)
-			gates[file] = g
+			if opts.Diffs { // else it would be kept in vain
+				gates[file] = g
+			}
 		}
 	}
 	if opts.Gate != "" {

@@ -62,6 +62,7 @@ func (r *Report) plan(ctx context.Context, tree fs.FS, gates map[string]*gate.Ga
 			fixes.Gates = append(fixes.Gates, fix.Gate{Gate: gates[g.File], Findings: g.Findings})
 		}
 	}
+	opts.Diffs = false
 	fixes.Evaluate = func(ctx context.Context, tree fs.FS) fix.Outcome {
 		again, _ := collectAll(ctx, tree, opts)
 		return fix.Outcome{Findings: again.findings(), Problems: again.problems()}
