@@ -76,33 +76,31 @@ func (p *planner) prove(ctx context.Context) (*sheet, error) {
 	return s, nil
 }
 
+// inVain is why a diff is taken back after which its finding is still there.
+const inVain = "with it the finding would still be there: another layer sets the value"
+
 // keep is base with those of more that hold on top of it.
 func (v *prover) keep(ctx context.Context, base, more []candidate) []candidate {
-	for len(more) > 0 {
-		why, still := v.try(ctx, base, more)
-		if why == "" && len(still) == 0 {
-			return append(slices.Clone(base), more...)
-		}
-		if len(more) == 1 {
-			v.plan.Again = v.plan.Again || why != ""
-			v.refuse(more[0], cmp.Or(why, "with it the finding would still be there: another layer sets the value"))
-			return base
-		}
-		if why != "" || len(still) == len(more) {
-			break
-		}
-		for _, c := range still {
-			v.refuse(c, "with it the finding would still be there: another layer sets the value")
-		}
-		more = slices.DeleteFunc(slices.Clone(more), func(c candidate) bool {
-			return slices.ContainsFunc(still, func(s candidate) bool { return s.gate == c.gate && s.at == c.at })
-		})
-	}
 	if len(more) == 0 {
 		return base
 	}
-	half := len(more) / 2
-	return v.keep(ctx, v.keep(ctx, base, more[:half]), more[half:])
+	why, still := v.try(ctx, base, more)
+	switch {
+	case why == "" && len(still) == 0:
+		return slices.Concat(base, more)
+	case len(more) == 1:
+		v.plan.Again = v.plan.Again || why != ""
+		v.refuse(more[0], cmp.Or(why, inVain))
+		return base
+	case why != "" || len(still) == len(more):
+		half := len(more) / 2
+		return v.keep(ctx, v.keep(ctx, base, more[:half]), more[half:])
+	}
+	// Those in vain may be so because of each other: they come last.
+	rest := slices.DeleteFunc(slices.Clone(more), func(c candidate) bool {
+		return slices.ContainsFunc(still, func(s candidate) bool { return s.gate == c.gate && s.at == c.at })
+	})
+	return v.keep(ctx, v.keep(ctx, base, rest), still)
 }
 
 // try says why the edits may not be made, or which of more would be in vain.

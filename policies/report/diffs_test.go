@@ -1,0 +1,55 @@
+package report_test
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/syncgate/syncgate/policies/report"
+)
+
+// TestCollectFixesInSteps: the map that sa lacks is copied from eu, whose x is
+// the odd one out. Only once that is corrected can it be written.
+func TestCollectFixesInSteps(t *testing.T) {
+	tree := fstest.MapFS{
+		"syncgate.yaml": {Data: []byte(`apiVersion: syncgate.dev/v1alpha1
+kind: Gate
+metadata: {name: web}
+spec:
+  clusters:
+    - {name: eu, values: [eu.yaml]}
+    - {name: us, values: [us.yaml]}
+    - {name: ap, values: [ap.yaml]}
+    - {name: sa, values: [sa.yaml]}
+`)},
+		"eu.yaml": {Data: []byte("m:\n  x: 2\n  y: 1\nz: 1\n")},
+		"us.yaml": {Data: []byte("m:\n  x: 1\n  y: 1\nz: 1\n")},
+		"ap.yaml": {Data: []byte("m:\n  x: 1\n  y: 1\nz: 1\n")},
+		"sa.yaml": {Data: []byte("z: 1\n")},
+	}
+	r := report.Collect(t.Context(), tree, report.Options{Diffs: true})
+	got := map[string]string{}
+	for _, c := range r.Changes {
+		got[c.File] = string(c.After)
+	}
+	if got["eu.yaml"] != "m:\n  x: 1\n  y: 1\nz: 1\n" || got["sa.yaml"] != "z: 1\nm:\n  x: 1\n  y: 1\n" || len(got) != 2 {
+		t.Errorf("changes: %q", got)
+	}
+	diffs := 0
+	for _, f := range r.Gates[0].Findings {
+		if f.Diff != "" {
+			diffs++
+		} else if !strings.Contains(f.Fix, "; no diff: with it ") {
+			t.Errorf("%s: fix %q", f.Path, f.Fix)
+		}
+	}
+	if diffs != 1 || len(r.Gates[0].Findings) != 2 {
+		t.Errorf("%d of %d findings have a diff by themselves", diffs, len(r.Gates[0].Findings))
+	}
+	plain := report.Collect(t.Context(), tree, report.Options{})
+	for _, f := range plain.Gates[0].Findings {
+		if f.Diff != "" || strings.Contains(f.Fix, "no diff") || len(plain.Changes) > 0 {
+			t.Errorf("%s has a diff that nobody wanted", f.Path)
+		}
+	}
+}
