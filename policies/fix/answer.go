@@ -13,9 +13,6 @@ import (
 	"github.com/syncgate/syncgate/policies/rules"
 )
 
-// owner is a cluster of a Gate.
-type owner struct{ gate, cluster string }
-
 func limit(name string, value int) error {
 	return fmt.Errorf("limit %s=%d hit: correct what has a diff and validate again", name, value)
 }
@@ -60,7 +57,8 @@ func isCollection(h finding.Holding) bool {
 	return strings.HasPrefix(h.Value, "{") || strings.HasPrefix(h.Value, "[")
 }
 
-// own notes which files the clusters of a Gate have their values from.
+// own notes which files the clusters of a Gate have their values from. A cluster
+// is the same one in every Gate.
 func (p *planner) own(g *gate.Gate) {
 	layers := map[string][]gate.Layer{}
 	for _, c := range g.Spec.Clusters {
@@ -74,10 +72,9 @@ func (p *planner) own(g *gate.Gate) {
 			if name == "" && l.Values != nil {
 				name = l.Values.File
 			}
-			who := owner{g.Metadata.Name, c.Name}
 			have := p.owners[name]
-			if name != "" && (len(have) == 0 || have[len(have)-1] != who) {
-				p.owners[name] = append(have, who)
+			if name != "" && (len(have) == 0 || have[len(have)-1] != c.Name) {
+				p.owners[name] = append(have, c.Name)
 			}
 		}
 	}
@@ -96,10 +93,10 @@ func (s *sheet) solve(c candidate) (edits int, err error) {
 	if !ok {
 		return 0, errors.New("its key path has a star")
 	}
-	job := job{candidate: c, segments: segments, odd: map[owner]bool{}, done: map[finding.Position]bool{}}
+	job := job{candidate: c, segments: segments, odd: map[string]bool{}, done: map[finding.Position]bool{}}
 	for _, h := range f.Holdings[1:] {
 		for _, place := range h.Places {
-			job.odd[owner{f.Gate, place.Cluster}] = true
+			job.odd[place.Cluster] = true
 		}
 	}
 	if right := f.Holdings[0]; right.Missing {
@@ -124,7 +121,7 @@ func (s *sheet) solve(c candidate) (edits int, err error) {
 type job struct {
 	candidate
 	segments []string
-	odd      map[owner]bool
+	odd      map[string]bool
 	value    scalar
 	remove   bool
 	done     map[finding.Position]bool
@@ -230,9 +227,9 @@ func (s *sheet) correct(j *job, h finding.Holding, place finding.Place) error {
 }
 
 // isOwn reports whether nobody but the odd clusters reads a file.
-func (p *planner) isOwn(file string, odd map[owner]bool) bool {
+func (p *planner) isOwn(file string, odd map[string]bool) bool {
 	owners := p.owners[file]
-	return len(owners) > 0 && !slices.ContainsFunc(owners, func(o owner) bool { return !odd[o] })
+	return len(owners) > 0 && !slices.ContainsFunc(owners, func(cluster string) bool { return !odd[cluster] })
 }
 
 // ownLayer is the strongest values file of a cluster that nobody but the odd

@@ -124,7 +124,7 @@ type candidate struct {
 type planner struct {
 	opts   Options
 	tree   *tree.Tree
-	owners map[string][]owner // of each file, the clusters that read it
+	owners map[string][]string // of each file, the clusters that read it
 	layers []map[string][]gate.Layer
 	files  map[string][]byte // as they are
 	differ differ
@@ -136,7 +136,7 @@ type planner struct {
 func New(ctx context.Context, opts Options) (Plan, error) {
 	opts.Limits = opts.Limits.WithDefaults()
 	p := &planner{
-		opts: opts, tree: tree.New(opts.Tree), owners: map[string][]owner{}, files: map[string][]byte{},
+		opts: opts, tree: tree.New(opts.Tree), owners: map[string][]string{}, files: map[string][]byte{},
 		differ: differ{limits: opts.Limits, detector: secrets.NewDetector()},
 	}
 	for i, g := range opts.Gates {

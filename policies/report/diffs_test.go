@@ -53,3 +53,34 @@ spec:
 		}
 	}
 }
+
+// TestCollectFixesForAllGates: a file of one cluster that two Gates read is
+// changed when that is well for both, and left when it is not.
+func TestCollectFixesForAllGates(t *testing.T) {
+	gate := func(name, more string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(`apiVersion: syncgate.dev/v1alpha1
+kind: Gate
+metadata: {name: ` + name + `}
+spec:
+` + more + `  clusters:
+    - {name: eu, values: [../eu.yaml]}
+    - {name: us, values: [../us.yaml]}
+    - {name: ap, values: [../ap.yaml]}
+`)}
+	}
+	all := &fstest.MapFile{Data: []byte("a: 1\nb: 1\n")}
+	tree := fstest.MapFS{
+		"one/syncgate.yaml": gate("one", ""),
+		"two/syncgate.yaml": gate("two", "  perCluster: [{path: a, reason: x}, {path: b, reason: x}]\n"+
+			"  rules: [{name: b, expr: 'clusters[\"ap\"].b == 2', message: b is 2 in ap}]\n"),
+		"eu.yaml": all, "us.yaml": all, "ap.yaml": {Data: []byte("a: 2\nb: 2\n")},
+	}
+	r := report.Collect(t.Context(), tree, report.Options{Diffs: true})
+	if len(r.Changes) != 1 || string(r.Changes[0].After) != "a: 1\nb: 2\n" {
+		t.Fatalf("changes: %+v", r.Changes)
+	}
+	b := r.Gates[0].Findings[1]
+	if b.Path != "b" || b.Diff != "" || !strings.Contains(b.Fix, "no diff: with it another rule would not hold: cel/b") {
+		t.Errorf("%+v", b)
+	}
+}
