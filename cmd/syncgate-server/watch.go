@@ -18,6 +18,11 @@ const (
 // watch has the engine see the syncs of every Argo CD that the configuration
 // names, until ctx ends.
 func (a *app) watch(ctx context.Context, list []config.Applications) error {
+	if len(list) > 0 {
+		if err := a.engine.Watching(ctx); err != nil {
+			return fmt.Errorf("watch Applications: %w", err)
+		}
+	}
 	for _, o := range list {
 		c, err := a.known.registry.Get(o.Cluster)
 		if err != nil {

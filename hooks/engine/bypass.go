@@ -52,6 +52,15 @@ func (e *Engine) Observe(ctx context.Context, op gitops.Operation) (*gitops.Noti
 	return worst, nil
 }
 
+// Watching notes that operations are looked at from now on, if they were not
+// before: one that began earlier is not held against Runs that nobody kept.
+func (e *Engine) Watching(ctx context.Context) error {
+	return e.store.InTx(ctx, func(tx *store.Tx) error {
+		_, err := tx.WatchingSince(ctx, e.now().UTC())
+		return err
+	})
+}
+
 // remembers reports whether the Runs of the operation's time would still be
 // there, if there were any: not from before the server watched, and not when
 // they were removed for their age.
@@ -176,7 +185,7 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 			return fmt.Sprintf("no %s hook asked for it: %s", phase, cmp.Or(op.Skipped, "the hook Job was not there, or did not run")), nil
 		case n == 0:
 			return "", nil // it failed before its hook ran, and applied nothing
-		case !op.Applied:
+		case !op.Applied && (phase == hooks.PostSync || !e.wentOn(ctx, op, k)):
 			return "", nil // the hook's own word, and what came of it, is a Run
 		}
 		newest, err := e.store.Newest(ctx, k)
@@ -188,6 +197,15 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 		}
 	}
 	return "", nil
+}
+
+// wentOn reports whether an operation that failed came as far as its PostSync
+// hook: then it applied what PreSync had to let go. What cannot be told is told
+// by that hook's own Run.
+func (e *Engine) wentOn(ctx context.Context, op gitops.Operation, k store.Key) bool {
+	k.Phase = hooks.PostSync
+	n, err := e.store.AttemptsSince(ctx, k, op.Started.Add(-clockSkew))
+	return err == nil && n > 0
 }
 
 // passedBefore reports whether the revision has passed after a sync there.

@@ -131,6 +131,23 @@ func TestObserveUnheededVerdict(t *testing.T) {
 	}
 }
 
+// One that fails after it has applied what PreSync did not let go is told too.
+func TestObserveUnheededAndFailed(t *testing.T) {
+	w := world(t, "30m")
+	w.Checks.Set("one", enginetest.Always(hooks.Wait, "no backup"))
+	e := watching(t, w)
+	waiting(t, e, enginetest.Change(hooks.PreSync, "b", "job"))
+	failed := operation("b", func(op *gitops.Operation) { op.Applied = false })
+	if n := observe(t, e, failed); n != nil {
+		t.Errorf("it applied nothing: got %+v", n)
+	}
+	w.Checks.Set("after", enginetest.Always(hooks.Fail, "pods crash"))
+	evaluate(t, e, enginetest.Change(hooks.PostSync, "b", "job"))
+	if n := observe(t, e, failed); n == nil || n.Reason != "GateBypassed" || !strings.Contains(n.Message, "was not heeded") {
+		t.Errorf("got %+v", n)
+	}
+}
+
 // What had passed there before is no change: it is told, without a warning.
 func TestObserveWhatPassedBefore(t *testing.T) {
 	w := world(t, "30m")
