@@ -15,6 +15,7 @@ import (
 
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/hooks/config"
+	"github.com/syncgate/syncgate/hooks/review"
 	"github.com/syncgate/syncgate/test/githubd"
 	"github.com/syncgate/syncgate/test/gitops/source"
 )
@@ -60,7 +61,7 @@ clusters: [{name: eu, inCluster: true, hookSubjects: [chat/hook]}]
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := &app{log: slog.New(slog.DiscardHandler), reporters: map[string]forge.Reporter{}}
+			a := &app{log: slog.New(slog.DiscardHandler), reviewed: map[string]review.Repository{}}
 			defer func() {
 				if err := a.close(); err != nil {
 					t.Error(err)
@@ -73,7 +74,7 @@ clusters: [{name: eu, inCluster: true, hookSubjects: [chat/hook]}]
 			if got, err := repo.Git.Branch(t.Context(), "main"); (err == nil) != tt.reads || tt.reads && got != head {
 				t.Errorf("main is %s, %v; to be read: %t", got, err, tt.reads)
 			}
-			p, err := a.reporters["fleet"].Publish(t.Context(), forge.Report{
+			p, err := a.reviewed["fleet"].Reporter.Publish(t.Context(), forge.Report{
 				Head: head, Name: "syncgate", Status: forge.Completed, Conclusion: forge.Success, Title: "Everything holds",
 			})
 			if err != nil || p.As != forge.AsCheckRun {

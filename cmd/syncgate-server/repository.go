@@ -10,6 +10,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/revert"
 	"github.com/syncgate/syncgate/hooks/config"
 	"github.com/syncgate/syncgate/hooks/engine"
+	"github.com/syncgate/syncgate/hooks/review"
 	"github.com/syncgate/syncgate/hooks/server"
 )
 
@@ -50,7 +51,8 @@ func (a *app) repository(ctx context.Context, cfg *config.Config, r config.Repos
 		if err != nil {
 			return engine.Repository{}, err
 		}
-		f, a.reporters[r.Name] = hub, hub
+		f = hub
+		a.reviewed[r.Name] = review.Repository{Git: repo, Reporter: hub, Branch: r.Branch}
 	default:
 		if f, err = forge.NewPlain(repo, forge.PlainOptions{Dir: r.Forge.Plain.Dir, Log: log}); err != nil {
 			return engine.Repository{}, err
@@ -81,13 +83,18 @@ func forgeCredentials(r config.Repository) (tokens, int64, error) {
 	return app.Token, g.App.ID, nil
 }
 
-// takeWebhooks serves the deliveries of the configuration's forges.
-func (a *app) takeWebhooks(ctx context.Context, cfg *config.Config) error {
+// reviewer judges what webhooks tell of; nil without webhooks.
+func (a *app) reviewer(cfg *config.Config) engine.Reviewer {
 	if cfg.Webhooks.GitHub == nil {
 		return nil
 	}
-	if !a.engine.Reviews() {
-		a.log.WarnContext(ctx, "webhooks are taken, and nothing reviews what they tell of", "setting", "webhooks")
+	return review.New(review.Options{Repositories: a.reviewed, Version: version, Log: a.log.With("component", "review")})
+}
+
+// takeWebhooks serves the deliveries of the configuration's forges.
+func (a *app) takeWebhooks(cfg *config.Config) error {
+	if cfg.Webhooks.GitHub == nil {
+		return nil
 	}
 	w, err := server.NewWebhooks(cfg.Webhooks.GitHub.SecretFile)
 	if err != nil {

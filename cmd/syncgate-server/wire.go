@@ -14,12 +14,12 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/hooks/backup"
 	"github.com/syncgate/syncgate/hooks/checks"
 	"github.com/syncgate/syncgate/hooks/clusters"
 	"github.com/syncgate/syncgate/hooks/config"
 	"github.com/syncgate/syncgate/hooks/engine"
+	"github.com/syncgate/syncgate/hooks/review"
 	"github.com/syncgate/syncgate/hooks/server"
 	"github.com/syncgate/syncgate/hooks/store"
 )
@@ -29,10 +29,10 @@ type app struct {
 	engine *engine.Engine
 	server *server.Server
 	known  *fleet
-	// reporters publish what is found about commits, by repository.
-	reporters map[string]forge.Reporter
-	log       *slog.Logger
-	closers   []func() error
+	// reviewed are the repositories for which reports can be published.
+	reviewed map[string]review.Repository
+	log      *slog.Logger
+	closers  []func() error
 	// watchers look at Applications while the server runs.
 	watchers sync.WaitGroup
 }
@@ -49,7 +49,7 @@ func (a *app) close() error {
 // wire opens everything the configuration names and puts it together. It asks
 // no cluster but an Argo CD's home, no repository and no store.
 func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, log *slog.Logger) (a *app, err error) {
-	a = &app{log: log, reporters: map[string]forge.Reporter{}}
+	a = &app{log: log, reviewed: map[string]review.Repository{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -98,6 +98,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 			Retention: cfg.Database.Retention.Or(0),
 		},
 		PublicURL: linked(cfg),
+		Reviewer:  a.reviewer(cfg),
 		Log:       log,
 	})
 	if err != nil {
@@ -107,7 +108,7 @@ func wire(ctx context.Context, cfg *config.Config, getenv func(string) string, l
 		Streams: cfg.Limits.Streams, StreamsPerCaller: cfg.Limits.StreamsPerCaller,
 		Rate: cfg.Limits.RatePerCaller, Burst: 5 * cfg.Limits.RatePerCaller, Reviews: cfg.Limits.TokenReviews,
 	}, log.With("component", "server"))
-	return a, errors.Join(a.takeWebhooks(ctx, cfg), a.admit(cfg))
+	return a, errors.Join(a.takeWebhooks(cfg), a.admit(cfg))
 }
 
 func requiredGuards(cfg *config.Config) []engine.RequiredGuard {

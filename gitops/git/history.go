@@ -32,21 +32,62 @@ func (r *Repository) Branch(ctx context.Context, name string) (string, error) {
 	if name == "HEAD" {
 		ref = name
 	}
-	out, err := r.run(ctx, call{network: true, args: []string{"ls-remote", "--quiet", "--end-of-options", "origin", ref}})
+	sha, err := r.lookUp(ctx, ref)
 	if err != nil {
 		return "", fmt.Errorf("read branch %s: %w", name, err)
 	}
+	return sha, nil
+}
+
+// PullRequest is the head of a pull request now, by the reference under which
+// GitHub has it in the repository that it is for, also when it comes from a fork.
+// ErrNoBranch when there is none of that number.
+func (r *Repository) PullRequest(ctx context.Context, number int) (string, error) {
+	sha, err := r.lookUp(ctx, fmt.Sprintf("refs/pull/%d/head", number))
+	if err != nil {
+		return "", fmt.Errorf("read head of pull request %d: %w", number, err)
+	}
+	return sha, nil
+}
+
+// lookUp asks the remote for a reference.
+func (r *Repository) lookUp(ctx context.Context, ref string) (string, error) {
+	out, err := r.run(ctx, call{network: true, args: []string{"ls-remote", "--quiet", "--end-of-options", "origin", ref}})
+	if err != nil {
+		return "", err
+	}
 	for line := range strings.Lines(string(out)) {
 		sha, found, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if found != ref { // the pattern also matches the end of longer names
-			continue
+		if found == ref { // the pattern also matches the end of longer names
+			return sha, checkSHA(ref, sha)
 		}
-		if err := checkSHA("branch "+name, sha); err != nil {
-			return "", fmt.Errorf("read branch: %w", err)
-		}
-		return sha, nil
 	}
-	return "", fmt.Errorf("%w: %s has no branch %s", gitops.ErrNoBranch, r.remote.shown, name)
+	return "", fmt.Errorf("%w: %s has no %s", gitops.ErrNoBranch, r.remote.shown, ref)
+}
+
+// MergeBase is the newest commit that two have in common, which a pull request's
+// changes are counted from; "" when they have none.
+func (r *Repository) MergeBase(ctx context.Context, base, head string) (string, error) {
+	if err := errors.Join(checkSHA("base", base), checkSHA("head", head)); err != nil {
+		return "", fmt.Errorf("look for merge base: %w", err)
+	}
+	var found string
+	err := r.deepen(ctx, base, func() (done bool, err error) {
+		if err := r.ensureHistory(ctx, head); err != nil {
+			return false, err
+		}
+		exit := -1
+		out, err := r.run(ctx, call{store: r.history, args: []string{"merge-base", "--end-of-options", base, head}, exit: &exit, onExit: map[int]bool{1: true}})
+		found = strings.TrimSpace(string(out))
+		return err == nil && exit == 0, err
+	})
+	if err != nil {
+		return "", fmt.Errorf("look for merge base of %s and %s: %w", base, head, err)
+	}
+	if found == "" {
+		return "", nil
+	}
+	return found, checkSHA("merge base", found)
 }
 
 // IsAncestor implements gitops.Repository. A commit is its own ancestor. The

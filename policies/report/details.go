@@ -31,9 +31,9 @@ func gateName(g Gate) string {
 	return g.File
 }
 
-// details are a finding in clean lines: message, what each group of clusters
+// Details are a finding in clean lines: message, what each group of clusters
 // holds and where, and the fix.
-func details(f finding.Finding) []string {
+func Details(f finding.Finding) []string {
 	lines := []string{shorten(clean(f.Message), maxText)}
 	shown, left := groups(f)
 	for _, g := range shown {

@@ -26,7 +26,7 @@ func writeGitHub(w io.Writer, r Report) error {
 			command(b, pos, clean("syncgate "+gateName(g)+": could not tell"), message(p))
 		}
 		for _, f := range g.Findings {
-			command(b, primary(f), clean("syncgate "+gateName(g)+": "+subject(f)), strings.Join(details(f), "\n"))
+			command(b, Primary(f), clean("syncgate "+gateName(g)+": "+subject(f)), strings.Join(Details(f), "\n"))
 		}
 	}
 	for _, g := range r.Gates {

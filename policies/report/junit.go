@@ -165,8 +165,8 @@ func failure(rule string, findings []finding.Finding) *junitResult {
 		if res == nil {
 			res = &junitResult{Message: shorten(clean(strings.TrimSpace(f.Path+" "+f.Message)), maxText), Type: clean(rule)}
 		}
-		text = append(text, clean(strings.TrimSpace(primary(f).String()+" "+f.Path)))
-		for _, line := range details(f) {
+		text = append(text, clean(strings.TrimSpace(Primary(f).String()+" "+f.Path)))
+		for _, line := range Details(f) {
 			text = append(text, "  "+line)
 		}
 	}

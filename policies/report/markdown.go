@@ -27,7 +27,7 @@ func Markdown(r Report, most int) string {
 	d := &page{most: most}
 	d.block(fmt.Sprintf("### %s %s\n", emblem(r.Verdict()), summary(r)))
 	for _, p := range r.Problems {
-		d.block("- could not tell: " + literal(strings.Join(problemLines(p), " ")) + "\n")
+		d.block("- could not tell: " + Literal(strings.Join(problemLines(p), " ")) + "\n")
 	}
 	for _, g := range r.Gates {
 		d.gate(g)
@@ -39,16 +39,16 @@ func Markdown(r Report, most int) string {
 func MatrixMarkdown(m Matrix, most int) string {
 	d := &page{most: most}
 	for _, p := range m.Problems {
-		d.block("- could not tell: " + literal(strings.Join(problemLines(p), " ")) + "\n")
+		d.block("- could not tell: " + Literal(strings.Join(problemLines(p), " ")) + "\n")
 	}
 	for _, g := range m.Gates {
 		name := g.Name
 		if name == "" {
 			name = g.File
 		}
-		d.block("#### " + literal(name) + ": " + g.title() + "\n")
+		d.block("#### " + Literal(name) + ": " + g.title() + "\n")
 		for _, p := range g.Problems {
-			d.block("- could not tell: " + literal(strings.Join(problemLines(p), " ")) + "\n")
+			d.block("- could not tell: " + Literal(strings.Join(problemLines(p), " ")) + "\n")
 		}
 		d.matrix(g)
 	}
@@ -94,9 +94,9 @@ func (d *page) text(what string) string {
 }
 
 func (d *page) gate(g Gate) {
-	d.block(fmt.Sprintf("\n#### %s %s\n\n", emblem(g.Verdict()), literal(gateName(g))))
+	d.block(fmt.Sprintf("\n#### %s %s\n\n", emblem(g.Verdict()), Literal(gateName(g))))
 	for _, p := range g.Problems {
-		d.block("- could not tell: " + literal(strings.Join(problemLines(p), " ")) + "\n")
+		d.block("- could not tell: " + Literal(strings.Join(problemLines(p), " ")) + "\n")
 	}
 	for _, f := range g.Findings {
 		d.finding(f)
@@ -105,7 +105,7 @@ func (d *page) gate(g Gate) {
 		var b strings.Builder
 		b.WriteString("\n<details><summary>waived, or not asked</summary>\n\n")
 		for _, line := range lines {
-			b.WriteString("- " + literal(line) + "\n")
+			b.WriteString("- " + Literal(line) + "\n")
 		}
 		b.WriteString("\n</details>\n")
 		d.block(b.String())
@@ -115,7 +115,7 @@ func (d *page) gate(g Gate) {
 // finding writes one finding: what does not hold, who holds what, and the fix.
 func (d *page) finding(f finding.Finding) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n%s\n\n", literal(subject(f)), literal(shorten(clean(f.Message), maxText)))
+	fmt.Fprintf(&b, "**%s**\n\n%s\n\n", Literal(subject(f)), Literal(shorten(clean(f.Message), maxText)))
 	shown, left := groups(f)
 	if len(shown) > 0 {
 		b.WriteString("| clusters | value | where |\n|---|---|---|\n")
@@ -124,15 +124,18 @@ func (d *page) finding(f finding.Finding) {
 			if g.odd {
 				odd = " ⬅ odd one out"
 			}
-			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", literal(list(g.clusters, maxValue)), code(shorten(g.value, maxValue)), odd, code(g.where))
+			fmt.Fprintf(&b, "| %s | %s%s | %s |\n", Literal(list(g.clusters, maxValue)), code(shorten(g.value, maxValue)), odd, code(g.where))
 		}
 		if len(left) > 0 {
-			fmt.Fprintf(&b, "\n%s\n", literal(rest(left)))
+			fmt.Fprintf(&b, "\n%s\n", Literal(rest(left)))
 		}
 		b.WriteString("\n")
 	}
 	if f.Fix != "" {
-		fmt.Fprintf(&b, "Fix: %s\n\n", literal(shorten(clean(f.Fix), maxText)))
+		fmt.Fprintf(&b, "Fix: %s\n\n", Literal(shorten(clean(f.Fix), maxText)))
+	}
+	if f.Diff != "" {
+		b.WriteString(fencedDiff(f.Diff))
 	}
 	d.block(b.String())
 }
@@ -147,7 +150,7 @@ func (d *page) matrix(g MatrixGate) {
 	rule := "|---|---|"
 	if wide {
 		for _, c := range g.Clusters {
-			head += " " + literal(clean(c)) + " |"
+			head += " " + Literal(clean(c)) + " |"
 			rule += "---|"
 		}
 	} else {
@@ -176,7 +179,7 @@ func (d *page) matrix(g MatrixGate) {
 					parts = append(parts, "and "+count(len(all)-i, "more value"))
 					break
 				}
-				parts = append(parts, code(shorten(h.value, most))+" in "+literal(list(h.clusters, most)))
+				parts = append(parts, code(shorten(h.value, most))+" in "+Literal(list(h.clusters, most)))
 			}
 			line += " " + strings.Join(parts, "; ") + " |"
 		}
@@ -188,9 +191,23 @@ func (d *page) matrix(g MatrixGate) {
 	d.block("\n")
 }
 
-// literal is clean text in which nothing is markup: HTML, mentions, references
+// fencedDiff is a diff as a block of code, whose fence is longer than any in it.
+func fencedDiff(diff string) string {
+	fence := "```"
+	for strings.Contains(diff, fence) {
+		fence += "`"
+	}
+	var b strings.Builder
+	b.WriteString(fence + "diff\n")
+	for line := range strings.Lines(diff) {
+		b.WriteString(clean(strings.TrimRight(line, "\r\n")) + "\n")
+	}
+	return b.String() + fence + "\n\n"
+}
+
+// Literal is clean text in which nothing is markup: HTML, mentions, references
 // and emphasis are shown as they are.
-func literal(s string) string {
+func Literal(s string) string {
 	var b strings.Builder
 	s = clean(s)
 	for i, r := range s {

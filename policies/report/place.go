@@ -30,9 +30,9 @@ func majority(holdings []finding.Holding) int {
 	return -1
 }
 
-// primary is the one place to look at first: where the first odd one out has
+// Primary is the one place to look at first: where the first odd one out has
 // its value; without an odd one, the first place known; without any, the Gate.
-func primary(f finding.Finding) finding.Position {
+func Primary(f finding.Finding) finding.Position {
 	most := majority(f.Holdings)
 	var first finding.Position
 	for i, h := range f.Holdings {

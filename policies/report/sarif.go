@@ -184,12 +184,12 @@ func result(f finding.Finding, index int) sarifResult {
 	res := sarifResult{
 		RuleID: clean(f.Rule), RuleIndex: index, Level: "error",
 		Message:      sarifMessage{strings.Join(headed(f), "\n")},
-		Locations:    []sarifLocation{location(primary(f))},
+		Locations:    []sarifLocation{location(Primary(f))},
 		Fingerprints: map[string]string{"gateRulePath/v1": hex.EncodeToString(sum[:16])},
 	}
 	for _, h := range f.Holdings {
 		for _, p := range h.Places {
-			if p.Position.File == "" || p.Position == primary(f) {
+			if p.Position.File == "" || p.Position == Primary(f) {
 				continue
 			}
 			if len(res.Related) == maxRelated {
@@ -207,7 +207,7 @@ func result(f finding.Finding, index int) sarifResult {
 
 // headed are a finding's details with its key path before them.
 func headed(f finding.Finding) []string {
-	lines := details(f)
+	lines := Details(f)
 	if f.Path != "" {
 		lines[0] = clean(f.Path) + ": " + lines[0]
 	}

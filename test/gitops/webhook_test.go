@@ -38,13 +38,31 @@ func (r *reviewer) Review(ctx context.Context, _ string, ev webhook.Event) error
 	return err
 }
 
-// hooked is a GitHub that tells a server of what happens, which reviews it.
+// Reviewer is engine.Reviewer.
+type Reviewer interface {
+	Review(ctx context.Context, repository string, ev webhook.Event) error
+}
+
+// hooked is a GitHub that tells a server of what happens, which publishes that
+// everything holds.
 func hooked(t *testing.T) (*appWorld, *reviewer) {
 	t.Helper()
+	var r *reviewer
+	a := hookedTo(t, func(a *appWorld) Reviewer {
+		r = &reviewer{forge: a.forge(a.token), events: make(chan webhook.Event, 100)}
+		return r
+	})
+	return a, r
+}
+
+// hookedTo is a GitHub that tells a server of what happens, whose Reviewer is
+// with's.
+func hookedTo(t *testing.T, with func(a *appWorld) Reviewer) *appWorld {
+	t.Helper()
 	a := newAppWorld(t, onGitHub)
-	r := &reviewer{forge: a.forge(a.token), events: make(chan webhook.Event, 100)}
+	a.src.Commit("one", map[string]string{"a": "1\n"})
 	w := enginetest.NewWorld(t)
-	w.Reviewer, w.Aliases = r, []string{a.url + "/acme/fleet.git"}
+	w.Reviewer, w.Aliases = with(a), []string{a.url + "/acme/fleet.git"}
 	e, _ := w.Start(t)
 	secret := strings.Repeat("s", 32)
 	file := filepath.Join(t.TempDir(), "secret")
@@ -59,11 +77,10 @@ func hooked(t *testing.T) (*appWorld, *reviewer) {
 	s.EnableWebhooks(webhooks)
 	l := httptest.NewServer(s.Handler())
 	t.Cleanup(func() { s.Close(); l.Close() })
-	a.src.Commit("one", map[string]string{"a": "1\n"})
 	for _, form := range []bool{false, true} {
 		a.d.AddHook(githubd.Hook{URL: l.URL + hooks.PathGitHub, Secret: secret, Form: form, Installation: installation})
 	}
-	return a, r
+	return a
 }
 
 // came waits until everything is delivered, and tells what the deliveries came
