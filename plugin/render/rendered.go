@@ -1,9 +1,12 @@
 package render
 
 import (
+	"bufio"
 	"bytes"
+	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/gob"
 	"fmt"
 	"hash"
 	"io"
@@ -18,8 +21,8 @@ import (
 
 // What is kept between renders at most, in bytes.
 const (
-	chartsBytes   = 8 << 20  // what charts give that no value changes
-	renderedBytes = 20 << 20 // what pure charts gave for their values
+	chartsBytes   = 8 << 20 // what charts give that no value changes
+	renderedBytes = 8 << 20 // what pure charts gave for their values
 )
 
 // rendered keeps what charts gave, by the sum of all that it follows from: the
@@ -29,7 +32,9 @@ const (
 type rendered struct {
 	purity *purity
 	charts *lru.Cache[*loaded]
-	known  *lru.Cache[[]Object]
+	// known are the objects of templates, packed: those of two clusters are much
+	// alike, and so are two of one.
+	known *lru.Cache[[]byte]
 }
 
 // loaded is what follows from a chart's files alone.
@@ -39,7 +44,7 @@ type loaded struct {
 }
 
 func newRendered() *rendered {
-	return &rendered{purity: newPurity(), charts: lru.New[*loaded](chartsBytes), known: lru.New[[]Object](renderedBytes)}
+	return &rendered{purity: newPurity(), charts: lru.New[*loaded](chartsBytes), known: lru.New[[]byte](renderedBytes)}
 }
 
 // chartKey is the sum of a chart's files, and of whether its CRDs are wanted.
@@ -75,11 +80,35 @@ func (r *rendered) get(chart lru.Key, in Input) (objects []Object, ok bool) {
 	if !ok || !r.purity.holds(l.verdict, in.Values) {
 		return nil, false
 	}
-	templates, ok := r.known.Get(inputKey(chart, in))
+	packed, ok := r.known.Get(inputKey(chart, in))
 	if !ok {
 		return nil, false
 	}
+	templates, err := unpack(packed)
+	if err != nil {
+		return nil, false // then it is rendered
+	}
 	return slices.Concat(l.crds, templates), true
+}
+
+func pack(objects []Object) ([]byte, error) {
+	var out bytes.Buffer
+	zip, err := flate.NewWriter(&out, flate.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	if err := gob.NewEncoder(zip).Encode(objects); err != nil {
+		return nil, err
+	}
+	if err := zip.Close(); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(out.Bytes()), nil
+}
+
+func unpack(packed []byte) (objects []Object, err error) {
+	err = gob.NewDecoder(bufio.NewReader(flate.NewReader(bytes.NewReader(packed)))).Decode(&objects)
+	return objects, err
 }
 
 // put keeps what a chart gave.
@@ -91,9 +120,11 @@ func (r *rendered) put(key lru.Key, v verdict, in Input, crds, templates []Objec
 		kept, size := keep(crds)
 		r.charts.Put(key, &loaded{verdict: v, crds: kept}, size)
 	}
-	if r.purity.holds(v, in.Values) {
-		kept, size := keep(templates)
-		r.known.Put(inputKey(key, in), kept, size)
+	if !r.purity.holds(v, in.Values) {
+		return
+	}
+	if packed, err := pack(templates); err == nil {
+		r.known.Put(inputKey(key, in), packed, len(packed))
 	}
 }
 
