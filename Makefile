@@ -45,8 +45,23 @@ e2e: ## Take changes through real Argo CD, both majors, and tell the demo
 
 .PHONY: bench
 bench: ## Run the benchmarks of docs/benchmarks.md
-	@$(TOOL) helm >/dev/null
+	@$(TOOL) helm conftest >/dev/null
 	$(STATIC) go test -run '^$$' -bench . -timeout 60m $(TESTFLAGS) ./test/bench/...
+
+FUZZTIME ?= 10s
+FUZZ ?= .
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME, one after the other; FUZZ=Merge only those
+	@failed=0; \
+	while IFS=: read -r file name; do \
+		dir="./$$(dirname "$$file")"; \
+		if ! out="$$($(STATIC) go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 1 $$dir 2>&1)"; then \
+			echo "$$out"; failed=1; \
+		fi; \
+		printf '%-28s %-26s %s executions\n' "$$dir" "$$name" "$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' <<<"$$out" | tail -1)"; \
+	done < <(git ls-files -z --cached --others --exclude-standard -- '*_test.go' | xargs -0 grep -oHE '^func Fuzz[A-Za-z0-9]+' | sed 's/func //' | grep -E '$(FUZZ)'); \
+	exit $$failed
 
 .PHONY: lint
 lint: ## Check form, house rules, the chart and go.mod

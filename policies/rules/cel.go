@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
@@ -24,10 +25,11 @@ func (f *Fleet) evaluate(ctx context.Context, before []Before, out *collector) (
 	if len(f.opts.Rules) == 0 {
 		return nil, nil
 	}
-	e := evaluation{f: f, before: before, out: out, hide: f.newRedactor(before), clusters: make(map[string]any, len(f.trees))}
-	for i, tree := range f.trees {
-		e.clusters[f.opts.Clusters[i]] = tree.NativeMap()
+	e := evaluation{f: f, before: before, out: out, hide: f.newRedactor(before), index: make(map[string]int, len(f.packed))}
+	for i, name := range f.opts.Clusters {
+		e.index[name] = i
 	}
+	e.clusters = expr.Lazy(f.opts.Clusters, e.values)
 	for _, r := range f.opts.Rules {
 		var err error
 		if r.Program.Uses("old") || r.Program.Uses("new") || r.Program.Uses("cluster") {
@@ -48,8 +50,33 @@ type evaluation struct {
 	before   []Before
 	out      *collector
 	hide     redactor
-	clusters map[string]any
+	clusters any
+	index    map[string]int // of the clusters
+	recent   [recentClusters]recentCluster
+	next     int // place in recent
 	skipped  []finding.Skipped
+}
+
+// recentClusters is how many clusters' values are kept as maps: a rule mostly
+// looks at one cluster some times, and then at the next.
+const recentClusters = 8
+
+type recentCluster struct {
+	name   string
+	values map[string]any
+}
+
+// values are the values of a cluster.
+func (e *evaluation) values(cluster string) map[string]any {
+	for _, r := range e.recent {
+		if r.values != nil && r.name == cluster {
+			return r.values
+		}
+	}
+	v := e.f.packed[e.index[cluster]].values()
+	e.recent[e.next] = recentCluster{cluster, v}
+	e.next = (e.next + 1) % recentClusters
+	return v
 }
 
 func (e *evaluation) ask(ctx context.Context, r Rule, in map[string]any) ([]string, error) {
@@ -76,7 +103,7 @@ func (e *evaluation) each(ctx context.Context, r Rule) error {
 	said := map[string][]finding.Place{}
 	none := map[string][]string{}
 	for i, name := range e.f.opts.Clusters {
-		in := map[string]any{"cluster": name, "new": e.clusters[name]}
+		in := map[string]any{"cluster": name, "new": e.values(name)}
 		if r.Program.Uses("old") {
 			was := e.before[i]
 			if was.Values == nil {

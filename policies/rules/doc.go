@@ -65,7 +65,8 @@ type Options struct {
 	// ListKeys tell items of lists apart; the first that matches counts.
 	ListKeys []ListKey
 	// Rules are statements in CEL, and About what they know of the Gate. With
-	// rules, or with Keep, a Fleet keeps the values themselves.
+	// rules a Fleet keeps the values, written down small; with Keep it keeps the
+	// values themselves.
 	Rules []Rule
 	About map[string]any
 	Keep  bool
@@ -99,7 +100,8 @@ type Fleet struct {
 	kept    []keypath.Glob // paths that may differ and whose values are needed
 	mu      sync.Mutex
 	workers []*Worker
-	trees   []*values.Node
+	trees   []*values.Node // with Keep
+	packed  []packed       // with rules
 }
 
 // NewFleet makes an empty Fleet.
@@ -111,7 +113,10 @@ func NewFleet(opts Options) (*Fleet, error) {
 	if _, err := rand.Read(f.key[:]); err != nil {
 		return nil, fmt.Errorf("make key for secret values: %w", err)
 	}
-	if len(opts.Rules) > 0 || opts.Keep {
+	if len(opts.Rules) > 0 {
+		f.packed = make([]packed, len(opts.Clusters))
+	}
+	if opts.Keep {
 		f.trees = make([]*values.Node, len(opts.Clusters))
 	}
 	return f, nil

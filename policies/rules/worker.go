@@ -79,6 +79,7 @@ type Worker struct {
 	cluster uint32 // counted from 1
 	odd     []oddItem
 	secrets map[string]bool // secret-like values, only when there are rules
+	packer  *packer         // only when there are rules
 	// harmless are texts known to be no credentials.
 	harmless map[string]bool
 }
@@ -116,6 +117,7 @@ func (f *Fleet) newWorker() *Worker {
 	w.files[""] = 0
 	if len(f.opts.Rules) > 0 {
 		w.secrets = map[string]bool{}
+		w.packer = newPacker()
 	}
 	return w
 }
@@ -124,6 +126,9 @@ func (f *Fleet) newWorker() *Worker {
 func (w *Worker) Add(cluster int, root *values.Node) {
 	if w.fleet.trees != nil {
 		w.fleet.trees[cluster] = root
+	}
+	if w.packer != nil {
+		w.fleet.packed[cluster] = w.packer.pack(root)
 	}
 	w.buffer = w.buffer[:0]
 	w.cluster = uint32(cluster) + 1
@@ -290,7 +295,9 @@ func isEmpty(n *values.Node) bool {
 func (w *Worker) remember(n *values.Node) {
 	switch {
 	case n.Kind == values.String && n.Text != "":
-		w.secrets[n.Text] = true
+		if !w.secrets[n.Text] {
+			w.secrets[strings.Clone(n.Text)] = true // not to hold on to the whole file
+		}
 	case n.Kind == values.Number:
 		w.secrets[values.FormatNumber(n.Num)] = true
 	}

@@ -17,6 +17,8 @@ type fleetOptions struct {
 	anchors bool
 	// chart puts a chart with defaults under the values.
 	chart bool
+	// rule puts a CEL rule over all clusters into the Gate.
+	rule bool
 }
 
 // fleetSeed makes every fleet of one size the same.
@@ -46,7 +48,11 @@ func writeFleet(tb testing.TB, o fleetOptions) string {
 		write("chart/values.yaml", fleetFile("default", fleetOptions{}))
 	}
 	gate.WriteString("  perCluster:\n  - path: ingress.host\n    reason: every site has its own name\n  - path: \"**.env[name=SITE_URL].value\"\n")
-	gate.WriteString("  listKeys:\n  - path: \"**.env\"\n    key: name\n  required:\n  - image.tag\n  clusters:\n")
+	gate.WriteString("  listKeys:\n  - path: \"**.env\"\n    key: name\n  required:\n  - image.tag\n")
+	if o.rule {
+		gate.WriteString("  rules:\n  - name: hosts\n    expr: clusters.all(c, clusters[c].ingress.host.contains(c) && clusters[c].component0.replicas > 0)\n")
+	}
+	gate.WriteString("  clusters:\n")
 	for i := range o.clusters {
 		name := fmt.Sprintf("c%05d", i)
 		fmt.Fprintf(&gate, "  - name: %s\n    values: [shared/common.yaml, shared/sizes.yaml, clusters/%s/values.yaml]\n", name, name)

@@ -56,6 +56,7 @@ func table() map[string]tool {
 		"kube-scheduler":          kube("kube-scheduler"),
 		"kubectl":                 kube("kubectl"),
 		"helm":                    {family: "helm", module: "helm.sh/helm/v3", pkg: "helm.sh/helm/v3/cmd/helm"},
+		"conftest":                {family: "conftest", module: "github.com/open-policy-agent/conftest", pkg: "github.com/open-policy-agent/conftest"},
 		"argocd2":                 {family: "argocd2", module: argo2, pkg: argo2 + "/cmd"},
 		"argocd3":                 {family: "argocd3", module: argo3, pkg: argo3 + "/cmd"},
 		"minio":                   {family: "minio", module: minio, pkg: minio, tags: "kqueue"},
