@@ -18,6 +18,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(cacheVariable) == "" {
+		// No test looks into the cache of whoever runs it: this is no folder.
+		if err := os.Setenv(cacheVariable, os.DevNull); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){
 		"syncgate": main,
 		// Stands where syncgate-server lies, and says how it was started.
@@ -42,6 +48,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
+			env.Setenv(cacheVariable, filepath.Join(env.WorkDir, ".tmp", "cache"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

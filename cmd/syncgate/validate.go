@@ -27,6 +27,7 @@ type validateOptions struct {
 	diff    bool
 	fix     bool
 	dryRun  bool
+	noCache bool
 }
 
 // newValidateCommand is "syncgate validate".
@@ -53,6 +54,11 @@ one diff for git apply. A diff is only made when the same evaluation, asked agai
 with it, no longer has the finding and has no other: of the Gates under the PATHs.
 Values that may be secrets are never copied or shown.
 
+The answer is kept in a cache of this user, and given again while every file and
+folder that was read is what it was, the program and the flags are the same, and it
+is the same day. SYNCGATE_CACHE_DIR names its folder; --no-cache does without, and
+so does --fix.
+
 Exit codes: 0 every rule holds, 1 findings, 2 could not tell (unreadable,
 malformed, a limit hit, no Gate found). With findings and something that could
 not be told it is 2, and the report has both.`,
@@ -71,6 +77,7 @@ not be told it is 2, and the report has both.`,
 	f.BoolVar(&opts.fix, "fix", false, "write what makes findings hold into the values files, then validate again")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "with --fix: print what would be written as a diff, and write nothing")
 	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
+	f.BoolVar(&opts.noCache, "no-cache", false, "evaluate anew even when nothing has changed, and keep no answer")
 	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
 	return cmd
 }
@@ -107,7 +114,11 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 		Base: before.fs, BaseName: before.name, Policies: rules, Diffs: opts.wantsDiffs(),
 	}
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	r := report.Collect(cmd.Context(), repo.FS(), look)
+	collect := collectCached
+	if opts.noCache || opts.fix {
+		collect = collectAnew
+	}
+	r := collect(cmd.Context(), logger, repo, look)
 	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
 	switch {
 	case opts.dryRun:
