@@ -24,7 +24,7 @@ func Lazy(keys []string, get func(key string) map[string]any) any {
 	}
 	m, ok := types.DefaultTypeAdapter.NativeToValue(all).(traits.Mapper)
 	if !ok { // it is a map
-		m, _ = types.NewRefValMap(types.DefaultTypeAdapter, map[ref.Val]ref.Val{}).(traits.Mapper)
+		m = types.NewRefValMap(types.DefaultTypeAdapter, map[ref.Val]ref.Val{})
 	}
 	return &lazyMap{m, get}
 }
