@@ -228,10 +228,8 @@ func skipped(s *v1alpha1.SyncOperation) string {
 		return fmt.Sprintf("self-heal synced %d resources alone", len(s.Resources))
 	case len(s.Resources) > 0:
 		return fmt.Sprintf("it synced %d resources alone", len(s.Resources))
-	case s.IsApplyStrategy() && (s.Source != nil || len(s.Sources) > 0):
-		return "it was a rollback, by strategy apply"
 	case s.IsApplyStrategy():
-		return "its strategy was apply"
+		return "its strategy was apply, as that of a rollback is"
 	}
 	return ""
 }

@@ -93,9 +93,9 @@ func TestOperations(t *testing.T) {
 		{"self-heal", done + `    operation: {sync: {resources: [{kind: ConfigMap, name: a}], autoHealAttemptsCount: 1}, initiatedBy: {automated: true}}` + "\n",
 			with(func(op *gitops.Operation) { op.Automated, op.Skipped = true, "self-heal synced 1 resources alone" })},
 		{"strategy apply", done + `    operation: {sync: {syncStrategy: {apply: {}}}}` + "\n",
-			with(func(op *gitops.Operation) { op.Skipped = "its strategy was apply" })},
+			with(func(op *gitops.Operation) { op.Skipped = "its strategy was apply, as that of a rollback is" })},
 		{"rollback", done + `    operation: {sync: {revision: "` + sha + `", syncStrategy: {apply: {}}, source: {repoURL: "https://git.example/fleet", path: chat}}}` + "\n",
-			with(func(op *gitops.Operation) { op.Skipped = "it was a rollback, by strategy apply" })},
+			with(func(op *gitops.Operation) { op.Skipped = "its strategy was apply, as that of a rollback is" })},
 		{"local", done + `    operation: {sync: {manifests: ["{}"]}}` + "\n",
 			with(func(op *gitops.Operation) {
 				op.Skipped = "its manifests came from somebody's machine (--local)"

@@ -94,7 +94,7 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.Op
 	case why == "":
 		return nil, nil
 	}
-	passed, err := e.passedBefore(ctx, at.key)
+	passed, err := e.passedBefore(ctx, at.key, op.Started)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +208,15 @@ func (e *Engine) wentOn(ctx context.Context, op gitops.Operation, k store.Key) b
 	return err == nil && n > 0
 }
 
-// passedBefore reports whether the revision has passed after a sync there.
-func (e *Engine) passedBefore(ctx context.Context, k store.Key) (bool, error) {
+// passedBefore reports whether the revision had passed after a sync there when
+// the operation began: what its own PostSync came to makes up for no PreSync.
+func (e *Engine) passedBefore(ctx context.Context, k store.Key, began time.Time) (bool, error) {
 	passed, err := e.store.Baselines(ctx, k, maxBaselines)
 	if err != nil {
 		return false, err
 	}
 	for _, b := range passed {
-		if b.Revision == k.Revision {
+		if b.Revision == k.Revision && b.Passed.Before(began) {
 			return true, nil
 		}
 	}

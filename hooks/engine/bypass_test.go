@@ -148,6 +148,19 @@ func TestObserveUnheededAndFailed(t *testing.T) {
 	}
 }
 
+// What its own PostSync came to does not make up for a PreSync that was not
+// heeded.
+func TestObserveUnheededAndGood(t *testing.T) {
+	w := world(t, "30m")
+	w.Checks.Set("one", enginetest.Always(hooks.Wait, "no backup"))
+	e := watching(t, w)
+	waiting(t, e, enginetest.Change(hooks.PreSync, "b", "job"))
+	evaluate(t, e, enginetest.Change(hooks.PostSync, "b", "job"))
+	if n := observe(t, e, operation("b", nil)); n == nil || n.Reason != "GateBypassed" || !n.Warning {
+		t.Errorf("got %+v", n)
+	}
+}
+
 // What had passed there before is no change: it is told, without a warning.
 func TestObserveWhatPassedBefore(t *testing.T) {
 	w := world(t, "30m")
