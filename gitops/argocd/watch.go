@@ -1,6 +1,7 @@
 package argocd
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -174,7 +175,9 @@ func (w *watcher) operation(app *v1alpha1.Application) (gitops.Operation, bool) 
 	}
 	sources, revisions := s.SyncResult.Sources, s.SyncResult.Revisions
 	if len(sources) == 0 {
-		sources, revisions = v1alpha1.ApplicationSources{s.SyncResult.Source}, []string{s.SyncResult.Revision}
+		// Argo CD 2 writes no revision of a sync whose manifests were sent along.
+		revision := cmp.Or(s.SyncResult.Revision, s.Operation.Sync.Revision)
+		sources, revisions = v1alpha1.ApplicationSources{s.SyncResult.Source}, []string{revision}
 	}
 	for i := range sources {
 		if i < len(revisions) {

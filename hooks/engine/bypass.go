@@ -78,8 +78,19 @@ func (e *Engine) remembers(ctx context.Context, op gitops.Operation) (bool, erro
 
 func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.OperationSource) (*gitops.Notice, error) {
 	repo, ok := e.urls[canonicalURL(src.URL)]
-	if !ok || !hooks.IsRevision(src.Revision) {
-		return nil, nil // not of a repository that is guarded, or no commit
+	if !ok {
+		return nil, nil // not of a repository that is guarded
+	}
+	if !hooks.IsRevision(src.Revision) {
+		if op.Skipped == "" || !src.Plugin {
+			return nil, nil // no commit: a chart's version
+		}
+		// What was synced is in no commit: the Gate is the branch's.
+		head, err := repo.Git.Branch(ctx, repo.Branch)
+		if err != nil {
+			return nil, fmt.Errorf("find gate of an operation without a commit: %w", err)
+		}
+		src.Revision = head
 	}
 	at, err := e.operatedOn(ctx, repo, src)
 	if err != nil || at == nil {
