@@ -25,6 +25,9 @@ var scenarios = []struct {
 	{"retries", retries},
 	{"helm-hooks", helmHooks},
 	{"hotfix", hotfix},
+	{"bypass-seen", seen},
+	{"bypass-blocked", blocked},
+	{"bypass-weakened", weakened},
 }
 
 // faults are what happens to the gate server meanwhile. They come one after

@@ -34,7 +34,7 @@ func (w *World) startArgo(ctx context.Context, opts Options) (err error) {
 	w.stops = append(w.stops, w.Argo.Stop)
 	socket := filepath.Join(w.Argo.Plugins, "syncgate.sock")
 	_, err = w.stage.Start(ctx, harness.Command{
-		Name: "plugin", Path: filepath.Join(w.programs, "syncgate"), Args: []string{"cmp", "serve", "--plugins-dir", w.Argo.Plugins},
+		Name: "plugin", Path: filepath.Join(w.programs, "syncgate-cmp-server"), Args: []string{"--plugins-dir", w.Argo.Plugins},
 		Env:   environment("SYNCGATE_HOOK_IMAGE="+HookImage, "SYNCGATE_SERVER_URL="+w.hooks.server, "SYNCGATE_SERVER_CA_FILE="+w.hooks.caFile),
 		Ready: func(context.Context) error { _, err := os.Stat(socket); return err },
 	})
@@ -143,6 +143,7 @@ type Operation struct {
 	Phase      string `json:"phase"`
 	Message    string `json:"message"`
 	RetryCount int    `json:"retryCount"`
+	StartedAt  string `json:"startedAt"`
 	SyncResult struct {
 		Revision  string           `json:"revision"`
 		Resources []ResourceResult `json:"resources"`

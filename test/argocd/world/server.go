@@ -57,6 +57,9 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		address := fmt.Sprintf("127.0.0.1:%d", ports[0])
 		cfg := w.config(address, opts, tokenFile)
 		cfg.TLS = &config.TLS{CertFile: cert, KeyFile: key}
+		if cfg.Admission, err = w.admissionOf(); err != nil {
+			return err
+		}
 		if opts.Configure != nil {
 			opts.Configure(&cfg)
 		}
@@ -70,7 +73,7 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		w.Server = &Server{URL: cfg.PublicURL, CAFile: ca, stage: w.stage, database: cfg.Database.Path}
 		w.hooks = hookConfig{server: cfg.PublicURL, caFile: ca}
 		w.Server.command = harness.Command{
-			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate"), Args: []string{"server", "--config", file},
+			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate-server"), Args: []string{"--config", file},
 			Env: environment(), Ready: product.Ready(client, cfg.PublicURL+"/readyz"),
 		}
 		return w.Server.Start(ctx)
@@ -103,6 +106,9 @@ func (w *World) config(address string, opts Options, tokenFile string) config.Co
 		// A check does not ask this machine unless it is told that it may.
 		Checks: config.Checks{HTTPAllowHosts: []string{strings.TrimPrefix(w.app, "http://")}},
 		Limits: config.Limits{MinInterval: gate.Duration(time.Second)},
+		// What an organisation asks of every Gate.
+		Minimums:     config.Minimums{PreSync: []gate.Check{{Name: "nodes", Nodes: &gate.NodesCheck{}}}},
+		Applications: []config.Applications{{Cluster: w.EU.Name, Namespace: harness.ArgoNamespace}},
 	}
 	for _, name := range opts.Sites {
 		cfg.Repositories = append(cfg.Repositories, config.Repository{

@@ -133,6 +133,12 @@ func (s *Site) Add(ctx context.Context, message string, files map[string]string)
 	return harness.CommitTo(ctx, s.Bare, harness.Commit{Branch: "main", Message: message, Files: all})
 }
 
+// Remove commits to main that a file below Folder is gone, and returns the
+// commit.
+func (s *Site) Remove(ctx context.Context, message, file string) (string, error) {
+	return harness.CommitTo(ctx, s.Bare, harness.Commit{Branch: "main", Message: message, Delete: []string{Folder + "/" + file}})
+}
+
 // Upgrade commits another version for clusters, all of them when none is named,
 // and returns the commit.
 func (s *Site) Upgrade(ctx context.Context, version string, clusters ...string) (string, error) {

@@ -78,9 +78,11 @@ type World struct {
 	stage    *harness.Stage
 	sites    map[string]*Site
 	token    string // Syncgate's on GitHub
-	app      string // where Mattermost's own API is played
-	hooks    hookConfig
-	stops    []func() error
+
+	pathToken string // of EU's API server
+	app       string // where Mattermost's own API is played
+	hooks     hookConfig
+	stops     []func() error
 }
 
 // ForTest starts a world that ends with the test. It skips the test with
@@ -127,6 +129,7 @@ func Start(ctx context.Context, opts Options) (*World, error) {
 		{"start the clusters", w.startClusters},
 		{"make the sites", w.makeSites},
 		{"start the gate server", w.startServer},
+		{"install the webhook", w.installWebhook},
 		{"start Argo CD", w.startArgo},
 	} {
 		if err := part.start(ctx, opts); err != nil {
