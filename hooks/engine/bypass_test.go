@@ -84,7 +84,9 @@ func TestObserve(t *testing.T) {
 		{"a gate that is not there", nil, source(func(s *gitops.OperationSource) { s.Gate = "shop" }), "GateBypassed", "no such gate"},
 		{"a revision that is not there", nil, source(func(s *gitops.OperationSource) { s.Revision = enginetest.Rev("9") }), "GateBypassed", "no such revision"},
 		{"another repository", nil, source(func(s *gitops.OperationSource) { s.URL = "https://x.example/y" }), "", ""},
-		{"manifests of somebody's machine", nil, func(op *gitops.Operation) { op.Skipped, op.Sources[0].Revision = "its manifests came from somebody's machine (--local)", "" },
+		{"manifests of somebody's machine", nil, func(op *gitops.Operation) {
+			op.Skipped, op.Sources[0].Revision = "its manifests came from somebody's machine (--local)", ""
+		},
 			"GateBypassed", "somebody's machine"},
 		{"a chart", nil, source(func(s *gitops.OperationSource) { s.Revision = "1.2.3" }), "", ""},
 		{"from before it was watched", nil, func(op *gitops.Operation) { op.Started = time.Now().Add(-2 * time.Hour) }, "", ""},
