@@ -21,6 +21,9 @@ type Operation struct {
 	Finished time.Time
 	// Skipped says why the tool ran no hooks, "" when it should have run them.
 	Skipped string
+	// Unversioned is true when what was synced is in no commit: somebody sent the
+	// manifests along. The sources say only where it was sent to.
+	Unversioned bool
 }
 
 // OperationSource is one source of an Operation.

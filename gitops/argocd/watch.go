@@ -171,7 +171,7 @@ func (w *watcher) operation(app *v1alpha1.Application) (gitops.Operation, bool) 
 		Application: app.Namespace + "/" + app.Name,
 		By:          s.Operation.InitiatedBy.Username, Automated: s.Operation.InitiatedBy.Automated,
 		Applied: s.Phase.Successful(), Started: s.StartedAt.UTC(), Finished: s.FinishedAt.UTC(),
-		Skipped: skipped(s.Operation.Sync),
+		Skipped: skipped(s.Operation.Sync), Unversioned: len(s.Operation.Sync.Manifests) > 0,
 	}
 	sources, revisions := s.SyncResult.Sources, s.SyncResult.Revisions
 	if len(sources) == 0 {
@@ -180,9 +180,11 @@ func (w *watcher) operation(app *v1alpha1.Application) (gitops.Operation, bool) 
 		sources, revisions = v1alpha1.ApplicationSources{s.SyncResult.Source}, []string{revision}
 	}
 	for i := range sources {
+		revision := "" // which is told of too, as no commit
 		if i < len(revisions) {
-			op.Sources = append(op.Sources, w.source(&sources[i], revisions[i]))
+			revision = revisions[i]
 		}
+		op.Sources = append(op.Sources, w.source(&sources[i], revision))
 	}
 	return op, true
 }

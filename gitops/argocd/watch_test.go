@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -98,8 +99,27 @@ func TestOperations(t *testing.T) {
 			with(func(op *gitops.Operation) { op.Skipped = "its strategy was apply, as that of a rollback is" })},
 		{"local", done + `    operation: {sync: {manifests: ["{}"]}}` + "\n",
 			with(func(op *gitops.Operation) {
-				op.Skipped = "its manifests came from somebody's machine (--local)"
+				op.Skipped, op.Unversioned = "its manifests came from somebody's machine (--local)", true
 			})},
+		{"local, as Argo CD 2 writes it", `    finishedAt: "2026-03-01T12:00:09Z"
+    phase: Succeeded
+    operation: {sync: {manifests: ["{}"]}}
+    syncResult: {revision: "", source: {repoURL: "https://git.example/fleet", path: chat, plugin: {name: syncgate, parameters: [{name: cluster, string: eu}]}}}
+`, with(func(op *gitops.Operation) {
+			op.Skipped, op.Unversioned, op.Sources = "its manifests came from somebody's machine (--local)", true, slices.Clone(base.Sources)
+			op.Sources[0].Revision = ""
+		})},
+		{"sources without their revisions", `    finishedAt: "2026-03-01T12:00:09Z"
+    phase: Succeeded
+    operation: {sync: {}}
+    syncResult:
+      revision: ""
+      sources:
+        - {repoURL: "https://git.example/fleet", path: chat, plugin: {env: [{name: CLUSTER, value: eu}]}}
+`, with(func(op *gitops.Operation) {
+			op.Sources = slices.Clone(base.Sources)
+			op.Sources[0].Revision = ""
+		})},
 		{"several sources", `    finishedAt: "2026-03-01T12:00:09Z"
     phase: Failed
     operation: {sync: {}}

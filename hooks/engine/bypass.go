@@ -82,10 +82,11 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.Op
 		return nil, nil // not of a repository that is guarded
 	}
 	if !hooks.IsRevision(src.Revision) {
-		if op.Skipped == "" || !src.Plugin {
-			return nil, nil // no commit: a chart's version
+		if !src.Plugin {
+			return nil, nil // a chart, by its version
 		}
-		// What was synced is in no commit: the Gate is the branch's.
+		// What was synced is in no commit, or it is not known in which: the Gate
+		// is the branch's.
 		head, err := repo.Git.Branch(ctx, repo.Branch)
 		if err != nil {
 			return nil, fmt.Errorf("find gate of an operation without a commit: %w", err)
@@ -105,9 +106,11 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.Op
 	case why == "":
 		return nil, nil
 	}
-	passed, err := e.passedBefore(ctx, at.key, op.Started)
-	if err != nil {
-		return nil, err
+	passed := false
+	if !op.Unversioned { // else the commit says nothing of what was applied
+		if passed, err = e.passedBefore(ctx, at.key, op.Started); err != nil {
+			return nil, err
+		}
 	}
 	return e.notice(ctx, op, src, at, why, passed)
 }
@@ -175,6 +178,8 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 		return "which gate it belongs to cannot be told: " + at.trouble, nil
 	case !src.Plugin && at.gate.Spec.Source == (gate.Source{}) && len(at.gate.Spec.ClustersFrom) == 0:
 		return "", nil // a Gate that only guards values, beside what renders itself
+	case src.Plugin && op.Unversioned:
+		return op.Skipped + ", so neither its values nor its hooks are held", nil
 	case !src.Plugin:
 		return "the Application renders without Syncgate's plugin, so neither its values nor its hooks are held", nil
 	}
@@ -196,8 +201,11 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 			return fmt.Sprintf("no %s hook asked for it: %s", phase, cmp.Or(op.Skipped, "the hook Job was not there, or did not run")), nil
 		case n == 0:
 			return "", nil // it failed before its hook ran, and applied nothing
-		case !op.Applied && (phase == hooks.PostSync || !e.wentOn(ctx, op, k)):
-			return "", nil // the hook's own word, and what came of it, is a Run
+		case !op.Applied:
+			wentOn, err := e.wentOn(ctx, op, k)
+			if err != nil || phase == hooks.PostSync || !wentOn {
+				return "", err // the hook's own word, and what came of it, is a Run
+			}
 		}
 		newest, err := e.store.Newest(ctx, k)
 		if err != nil {
@@ -211,12 +219,11 @@ func (e *Engine) unasked(ctx context.Context, op gitops.Operation, src gitops.Op
 }
 
 // wentOn reports whether an operation that failed came as far as its PostSync
-// hook: then it applied what PreSync had to let go. What cannot be told is told
-// by that hook's own Run.
-func (e *Engine) wentOn(ctx context.Context, op gitops.Operation, k store.Key) bool {
+// hook: then it applied what PreSync had to let go.
+func (e *Engine) wentOn(ctx context.Context, op gitops.Operation, k store.Key) (bool, error) {
 	k.Phase = hooks.PostSync
 	n, err := e.store.AttemptsSince(ctx, k, op.Started.Add(-clockSkew))
-	return err == nil && n > 0
+	return n > 0, err
 }
 
 // passedBefore reports whether the revision had passed after a sync there when
@@ -242,13 +249,19 @@ func (e *Engine) notice(ctx context.Context, op gitops.Operation, src gitops.Ope
 		who = "Argo CD itself"
 	}
 	k := at.key
+	what := fmt.Sprintf("to %.12s", k.Revision)
+	if op.Unversioned {
+		what = fmt.Sprintf("of what is in no commit (at %.12s)", k.Revision)
+	}
 	n := &gitops.Notice{Warning: true, Reason: gateBypassed, Message: fmt.Sprintf(
-		"a sync by %s to %.12s on cluster %s went past gate %s: %s", who, k.Revision, cmp.Or(k.Cluster, "?"), cmp.Or(k.Gate, "?"), why)}
+		"a sync by %s %s on cluster %s went past gate %s: %s", who, what, cmp.Or(k.Cluster, "?"), cmp.Or(k.Gate, "?"), why)}
 	validate := false
 	switch {
 	case passed && src.Plugin:
 		n.Warning, n.Reason = false, hooksSkipped
 		n.Message += "; this revision had passed there before"
+	case op.Unversioned: // nothing in Git could be undone for it
+		n.Message += "; sync in full"
 	case op.Applied && at.gate != nil && at.trouble == "" && at.gate.Spec.Bypass.Validate:
 		validate = true
 		n.Message += "; it is validated now as after a sync"

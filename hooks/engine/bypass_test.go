@@ -85,10 +85,11 @@ func TestObserve(t *testing.T) {
 		{"a revision that is not there", nil, source(func(s *gitops.OperationSource) { s.Revision = enginetest.Rev("9") }), "GateBypassed", "no such revision"},
 		{"another repository", nil, source(func(s *gitops.OperationSource) { s.URL = "https://x.example/y" }), "", ""},
 		{"manifests of somebody's machine", nil, func(op *gitops.Operation) {
-			op.Skipped, op.Sources[0].Revision = "its manifests came from somebody's machine (--local)", ""
+			op.Unversioned, op.Skipped, op.Sources[0].Revision = true, "its manifests came from somebody's machine (--local)", ""
 		},
 			"GateBypassed", "somebody's machine"},
-		{"a chart", nil, source(func(s *gitops.OperationSource) { s.Revision = "1.2.3" }), "", ""},
+		{"a chart", nil, source(func(s *gitops.OperationSource) { s.Revision, s.Plugin = "1.2.3", false }), "", ""},
+		{"a plugin's source in no known commit", nil, source(func(s *gitops.OperationSource) { s.Revision = "main" }), "GateBypassed", "no preSync hook asked"},
 		{"from before it was watched", nil, func(op *gitops.Operation) { op.Started = time.Now().Add(-2 * time.Hour) }, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -175,6 +176,33 @@ func TestObserveWhatPassedBefore(t *testing.T) {
 	})
 	if n := observe(t, e, op); n == nil || n.Warning || n.Reason != "HooksSkipped" {
 		t.Errorf("got %+v", n)
+	}
+}
+
+// What somebody sent along is not the revision that it was sent for, whether
+// that had passed or not and whether the Gate has checks or not; and nothing in
+// Git is undone for it.
+func TestObserveUnversioned(t *testing.T) {
+	for name, spec := range map[string]string{
+		"a revision that had passed":  gateSpec("30m"),
+		"a Gate that asks no checks":  "",
+		"a Gate that wants it judged": gateSpec("30m") + "  bypass: {validate: true}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world(t, "30m")
+			tree := enginetest.Tree(spec + "  source: {plain: {path: manifests}}\n")
+			tree["manifests/a.yaml"] = &fstest.MapFile{Data: []byte("a: 1\n")}
+			w.Git.Commit("b", "a", tree)
+			e := watching(t, w)
+			evaluate(t, e, enginetest.Change(hooks.PostSync, "b", "job"))
+			n := observe(t, e, operation("b", func(op *gitops.Operation) {
+				op.Skipped, op.Unversioned, op.Started = "its manifests came from somebody's machine (--local)", true, time.Now().Add(time.Minute)
+			}))
+			if n == nil || !n.Warning || n.Reason != "GateBypassed" || !strings.Contains(n.Message, "in no commit") || strings.Contains(n.Message, "validated") {
+				t.Errorf("got %+v", n)
+			}
+		})
 	}
 }
 

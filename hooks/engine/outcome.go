@@ -15,8 +15,10 @@ import (
 // What a Notice of an operation that asked its gate is called.
 const (
 	gatePassed = "GatePassed" // it was let go, and was good after the sync
-	gateHeld   = "GateHeld"   // preSync did not let it go
-	gateFailed = "GateFailed" // it was let go, and was not good after the sync
+	// a person let it go, or let it be, where the checks did not
+	gateOverridden = "GateOverridden"
+	gateHeld       = "GateHeld"   // preSync did not let it go
+	gateFailed     = "GateFailed" // it was let go, and was not good after the sync
 )
 
 // maxOutcome is how long the reason in a Notice is at most, in bytes, so that
@@ -32,6 +34,7 @@ func (e *Engine) outcome(ctx context.Context, op gitops.Operation, at *operated)
 	}
 	var passed []string
 	var last store.Stored
+	overridden := false
 	for _, phase := range []hooks.Phase{hooks.PreSync, hooks.PostSync} {
 		if _, checks := e.phase(at.gate, phase); len(checks) == 0 {
 			continue
@@ -46,13 +49,19 @@ func (e *Engine) outcome(ctx context.Context, op gitops.Operation, at *operated)
 		case !r.Verdict.LetsGo():
 			return e.notLetGo(*r), nil
 		}
+		overridden = overridden || r.Verdict == hooks.Overridden
 		passed, last = append(passed, fmt.Sprintf("%s %s", phase, r.Verdict)), *r
 	}
 	if len(passed) == 0 || !op.Applied {
 		return nil, nil //nolint:nilnil // nothing of it is ours to tell
 	}
-	return &gitops.Notice{Reason: gatePassed, Message: fmt.Sprintf("revision %.12s of gate %s on cluster %s: %s; %s",
-		at.key.Revision, at.key.Gate, at.key.Cluster, strings.Join(passed, ", "), e.whereRun(last))}, nil
+	n := &gitops.Notice{Reason: gatePassed}
+	if overridden {
+		n.Warning, n.Reason = true, gateOverridden
+	}
+	n.Message = fmt.Sprintf("revision %.12s of gate %s on cluster %s: %s; %s",
+		at.key.Revision, at.key.Gate, at.key.Cluster, strings.Join(passed, ", "), e.whereRun(last))
+	return n, nil
 }
 
 // askedBy is the newest Run of a phase that the operation's hook asked for, nil

@@ -64,3 +64,17 @@ func TestObserveOutcome(t *testing.T) {
 		})
 	}
 }
+
+// What a person let go did not pass.
+func TestObserveOverridden(t *testing.T) {
+	w := world(t, "30m")
+	w.Checks.Set("one", enginetest.Always(hooks.Wait, "no backup"))
+	e := watching(t, w)
+	waiting(t, e, enginetest.Change(hooks.PreSync, "b", "job"))
+	override(t, e, overrideRequest(hooks.PreSync, "b"))
+	evaluate(t, e, enginetest.Change(hooks.PostSync, "b", "job"))
+	n := observe(t, e, operation("b", nil))
+	if n == nil || !n.Warning || n.Reason != "GateOverridden" || !strings.Contains(n.Message, "preSync Overridden, postSync Passed") {
+		t.Errorf("got %+v", n)
+	}
+}
