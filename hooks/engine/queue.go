@@ -22,7 +22,8 @@ const (
 
 const (
 	revertWorkers = 2
-	revertTimeout = 10 * time.Minute
+	// forgeTimeout bounds one try of what speaks to a forge.
+	forgeTimeout = 10 * time.Minute
 	// runTries only bounds how often a process may die under one Run; a round
 	// that waits is no try, and the deadline ends the Run anyway.
 	runTries = 10_000
@@ -68,15 +69,29 @@ func (pruneArgs) Kind() string { return "prune" }
 
 func (pruneArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: revertQueue} }
 
+// forgeWorker is what the workers that speak to a forge have in common.
+type forgeWorker[T river.JobArgs] struct {
+	river.WorkerDefaults[T]
+	e *Engine
+}
+
+// Timeout of one try.
+func (*forgeWorker[T]) Timeout(*river.Job[T]) time.Duration { return forgeTimeout }
+
+// NextRetry grows from seconds to minutes.
+func (*forgeWorker[T]) NextRetry(job *river.Job[T]) time.Time {
+	return time.Now().Add(retryWait(job.Attempt))
+}
+
 // queue configures River with the engine's workers.
 func (e *Engine) queue() *river.Config {
 	w := river.NewWorkers()
 	river.AddWorker(w, &runWorker{e: e})
-	river.AddWorker(w, &revertWorker{e: e})
-	river.AddWorker(w, &settleWorker{e: e})
+	river.AddWorker(w, &revertWorker{forgeWorker[revertArgs]{e: e}})
+	river.AddWorker(w, &settleWorker{forgeWorker[settleArgs]{e: e}})
 	river.AddWorker(w, &pruneWorker{e: e})
-	river.AddWorker(w, &reviewWorker{e: e})
-	longest := max(e.runTimeout(), revertTimeout, reviewTimeout)
+	river.AddWorker(w, &reviewWorker{forgeWorker[reviewArgs]{e: e}})
+	longest := max(e.runTimeout(), forgeTimeout)
 	return &river.Config{
 		Queues: map[string]river.QueueConfig{
 			runQueue:    {MaxWorkers: e.opts.Limits.Runs},

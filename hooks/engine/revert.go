@@ -21,18 +21,7 @@ const maxBaselines = 50
 
 // revertWorker undoes the change of a Run that did not pass. It may be killed
 // anywhere: a Reverter adopts what it finds.
-type revertWorker struct {
-	river.WorkerDefaults[revertArgs]
-	e *Engine
-}
-
-// Timeout of one try.
-func (w *revertWorker) Timeout(*river.Job[revertArgs]) time.Duration { return revertTimeout }
-
-// NextRetry grows from seconds to minutes.
-func (w *revertWorker) NextRetry(job *river.Job[revertArgs]) time.Time {
-	return time.Now().Add(retryWait(job.Attempt))
-}
+type revertWorker struct{ forgeWorker[revertArgs] }
 
 // Work calls the Reverter and keeps what came of it.
 func (w *revertWorker) Work(ctx context.Context, job *river.Job[revertArgs]) error {

@@ -44,7 +44,6 @@ type Reception struct {
 const (
 	reviewQueue   = "reviews"
 	reviewWorkers = 2
-	reviewTimeout = 10 * time.Minute
 	// reviewTries is how often a review is tried, from seconds up to ten
 	// minutes apart: about four hours.
 	reviewTries = 30
@@ -128,18 +127,7 @@ func (e *Engine) repositoryFold(rawURL string) *Repository {
 }
 
 // reviewWorker has events reviewed.
-type reviewWorker struct {
-	river.WorkerDefaults[reviewArgs]
-	e *Engine
-}
-
-// Timeout of one try.
-func (w *reviewWorker) Timeout(*river.Job[reviewArgs]) time.Duration { return reviewTimeout }
-
-// NextRetry grows from seconds to minutes.
-func (w *reviewWorker) NextRetry(job *river.Job[reviewArgs]) time.Time {
-	return time.Now().Add(retryWait(job.Attempt))
-}
+type reviewWorker struct{ forgeWorker[reviewArgs] }
 
 // Work calls the Reviewer.
 func (w *reviewWorker) Work(ctx context.Context, job *river.Job[reviewArgs]) error {

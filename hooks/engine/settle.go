@@ -13,18 +13,7 @@ import (
 
 // settleWorker closes the revert pull request of a revision that passed after
 // all.
-type settleWorker struct {
-	river.WorkerDefaults[settleArgs]
-	e *Engine
-}
-
-// Timeout of one try.
-func (w *settleWorker) Timeout(*river.Job[settleArgs]) time.Duration { return revertTimeout }
-
-// NextRetry grows from seconds to minutes.
-func (w *settleWorker) NextRetry(job *river.Job[settleArgs]) time.Time {
-	return time.Now().Add(retryWait(job.Attempt))
-}
+type settleWorker struct{ forgeWorker[settleArgs] }
 
 // Work closes the pull request, unless the revision is still failing on
 // another cluster: one pull request serves them all.
