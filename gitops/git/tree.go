@@ -26,12 +26,26 @@ const (
 var (
 	ErrSymlink   = errors.New("is a symbolic link, which is not followed")
 	ErrSubmodule = errors.New("is a submodule, which is not fetched")
+	ErrFolder    = errors.New("is a folder")
+	errFile      = errors.New("is a file") // and was to be listed
 )
 
 const (
 	maxParsed    = 4     // trees kept parsed
 	maxReadAhead = 1_000 // files fetched beside the one that is read
 )
+
+// Lasting reports whether an error of a tree says what is at a path, so that the
+// next one to read it is told the same. Any other says that it could not be read.
+func Lasting(err error) bool {
+	var limit *LimitError
+	for _, is := range []error{fs.ErrNotExist, fs.ErrInvalid, ErrSymlink, ErrSubmodule, ErrFolder, errFile} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return errors.As(err, &limit)
+}
 
 // entry is a file, link or submodule of a tree.
 type entry struct{ path, mode, id string }
@@ -293,7 +307,7 @@ type openDir struct {
 func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
 func (d *openDir) Close() error               { return nil }
 func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: errors.New("is a folder")}
+	return 0, &fs.PathError{Op: "read", Path: d.info.name, Err: ErrFolder}
 }
 
 func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {

@@ -3,7 +3,6 @@ package git
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -63,7 +62,7 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 		err := t.idx.missing(name)
 		if e := t.idx.find(name); e != nil {
 			if err = readable(e); err == nil {
-				err = errors.New("is a file")
+				err = errFile
 			}
 		}
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
@@ -123,7 +122,7 @@ func (t *Tree) file(op, name string) (*entry, error) {
 	if e == nil {
 		err := t.idx.missing(name)
 		if _, ok := t.idx.dirs[name]; ok {
-			err = errors.New("is a folder")
+			err = ErrFolder
 		}
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -41,20 +40,10 @@ func (r *Reviewer) judge(ctx context.Context, repo Repository, s subject) (forge
 	if err != nil {
 		return out, err
 	}
-	var base fs.FS
-	var changed []string
-	if s.base != "" {
-		if base, err = repo.Git.Tree(ctx, s.base); err == nil {
-			changed, err = repo.Git.Changed(ctx, s.base, s.head)
-		}
-		if errors.Is(err, gitops.ErrNoRevision) {
-			base, err = nil, nil // forced away: then every Gate is looked at, without rules over the change
-		}
-		if err != nil {
-			return out, err
-		}
+	j := &judgement{reviewer: r, head: newRecorder(head), baseName: fmt.Sprintf("%.12s", s.base), named: map[string]string{}}
+	if err := j.begin(ctx, repo, s); err != nil {
+		return out, err
 	}
-	j := &judgement{reviewer: r, head: head, base: base, baseName: fmt.Sprintf("%.12s", s.base), changed: changed}
 	if err := j.look(ctx); err != nil {
 		return out, err
 	}
@@ -62,29 +51,76 @@ func (r *Reviewer) judge(ctx context.Context, repo Repository, s subject) (forge
 	return out, nil
 }
 
+// begin reads where the change began. Without that no rule over a change can be
+// asked, and what the change takes away cannot be seen: it could not be told.
+func (j *judgement) begin(ctx context.Context, repo Repository, s subject) error {
+	if s.base == "" {
+		if s.alone {
+			return nil
+		}
+		j.problem("find where %s began: it has no commit in common with its target; rebase it", s.about)
+		return nil
+	}
+	base, err := repo.Git.Tree(ctx, s.base)
+	if err == nil {
+		j.changed, err = repo.Git.Changed(ctx, s.base, s.head)
+	}
+	switch {
+	case errors.Is(err, gitops.ErrNoRevision):
+		j.problem("read %.12s, where %s began: the repository does not have it any more; push again", s.base, s.about)
+		return nil
+	case err != nil:
+		return err
+	}
+	j.base = newRecorder(base)
+	return nil
+}
+
 // judgement is what is found out about one subject.
 type judgement struct {
-	reviewer   *Reviewer
-	head, base fs.FS
+	reviewer *Reviewer
+	// base is nil where nothing is known of where the change began.
+	head, base *recorder
 	baseName   string
 	changed    []string
+	named      map[string]string // names of Gates to their files
 
 	report  report.Report
 	matrix  report.Matrix
 	gates   int // that were looked at
-	notes   []string
-	loosens bool
+	loosens []loosening
+}
+
+// loosening is what the change takes out of what was held, and where.
+type loosening struct{ file, text string }
+
+func (j *judgement) problem(format string, args ...any) {
+	j.report.Problems = append(j.report.Problems, report.Problem{Message: fmt.Sprintf(format, args...)})
+}
+
+// broke is why Git could not give what was asked of it: that is tried again, and
+// is no fault of what is in it.
+func (j *judgement) broke(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := j.head.failed(); err != nil || j.base == nil {
+		return err
+	}
+	return j.base.failed()
 }
 
 func (j *judgement) look(ctx context.Context) error {
 	files, err := gate.Find(j.head, ".")
+	if broke := j.broke(ctx); broke != nil {
+		return broke
+	}
 	if err != nil {
-		j.report.Problems = append(j.report.Problems, report.Problem{Message: err.Error()})
-		return ctx.Err() // it is told, unless it was cut off
+		j.problem("%v", err)
+		return nil
 	}
 	if len(files) > maxGates {
-		j.report.Problems = append(j.report.Problems, report.Problem{Message: fmt.Sprintf(
-			"limit gates=%d hit: the repository has %d; the others were not looked at", maxGates, len(files))})
+		j.problem("limit gates=%d hit: the repository has %d; the others were not looked at", maxGates, len(files))
 		files = files[:maxGates]
 	}
 	for _, file := range files {
@@ -95,29 +131,25 @@ func (j *judgement) look(ctx context.Context) error {
 	return j.removed(ctx, files)
 }
 
-// gate judges one Gate, if the change touches it: if it changes a file that was
+// gate judges one Gate, if the change touches it: if it changes a file that is
 // read to judge it, at the head or where the change began.
 func (j *judgement) gate(ctx context.Context, file string) error {
 	opts := j.reviewer.opts
-	head := newRecorder(j.head)
+	head := j.head.again()
 	o := report.Options{Paths: []string{file}, Version: opts.Version, Policies: opts.Policies, Diffs: true}
 	o.Policies.Now = opts.Now()
-	var base *recorder
-	if j.base != nil {
-		base = newRecorder(j.base)
+	base := j.base
+	if base != nil {
+		base = base.again()
 		o.Base, o.BaseName = base, j.baseName
 	}
 	found := report.Collect(ctx, head, o)
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("judge %s: %w", file, context.Cause(ctx))
-	}
-	for _, r := range []*recorder{head, base} {
-		if r != nil && r.failed() != nil {
-			return r.failed() // of Git, and not of what is in it
-		}
+	if err := j.broke(ctx); err != nil {
+		return fmt.Errorf("judge %s: %w", file, err)
 	}
 	j.gates++
-	if !j.touched(head, base) {
+	// Of a Gate that cannot be judged it is not known what it reads.
+	if j.hasOwnName(found, file) && found.Verdict() != report.Unknown && !j.touched(head, base) {
 		return nil
 	}
 	j.report.Gates = append(j.report.Gates, found.Gates...)
@@ -127,11 +159,27 @@ func (j *judgement) gate(ctx context.Context, file string) error {
 		m := report.Differ(ctx, head, report.Options{Paths: []string{file}, Policies: o.Policies})
 		j.matrix.Gates = append(j.matrix.Gates, m.Gates...)
 	}
-	return j.loosened(ctx, file, found)
+	j.loosened(ctx, file, found)
+	return j.broke(ctx)
+}
+
+// hasOwnName is false of a Gate whose name another one has; that is added to what
+// was found, as validate says it, which sees them together.
+func (j *judgement) hasOwnName(found report.Report, file string) bool {
+	if len(found.Gates) != 1 || found.Gates[0].Name == "" {
+		return true
+	}
+	g := &found.Gates[0]
+	other, taken := j.named[g.Name]
+	j.named[g.Name] = file
+	if taken {
+		g.Problems = append(g.Problems, report.NameTaken(g.Name, file, other))
+	}
+	return !taken
 }
 
 func (j *judgement) touched(head, base *recorder) bool {
-	if j.base == nil {
+	if base == nil {
 		return true
 	}
 	return slices.ContainsFunc(j.changed, func(p string) bool { return head.saw(p) || base.saw(p) })
@@ -143,28 +191,31 @@ func (j *judgement) removed(ctx context.Context, files []string) error {
 		return nil
 	}
 	old, err := gate.Find(j.base, ".")
+	if broke := j.broke(ctx); broke != nil {
+		return broke
+	}
 	if err != nil {
-		return nil //nolint:nilerr // what is not readable where it began holds nothing
+		j.problem("find the gates that there were at %s: %v", j.baseName, err)
+		return nil
 	}
 	for _, file := range old {
 		if slices.Contains(files, file) || !slices.Contains(j.changed, file) {
 			continue
 		}
-		j.loosens = true
 		name := file
 		if g, err := gate.Load(j.base, file); err == nil {
 			name = "gate " + g.Metadata.Name + " (" + file + ")"
 		}
-		j.notes = append(j.notes, name+" is removed, or moved: where it was, nothing is held any more.")
+		j.loosens = append(j.loosens, loosening{text: name + " is removed, or moved: where it was, nothing is held any more."})
 	}
-	return ctx.Err()
+	return j.broke(ctx)
 }
 
 // conclude is what the judgement comes to.
 func (j *judgement) conclude() (forge.Conclusion, string) {
 	switch n := j.report.Findings(); {
-	case len(j.report.Gates) == 0 && len(j.report.Problems) == 0 && j.loosens:
-		return forge.Neutral, "Gates are removed; none is left to hold this change"
+	case len(j.report.Gates) == 0 && len(j.report.Problems) == 0 && len(j.loosens) > 0:
+		return forge.Neutral, "Gates are removed: nothing is left to hold this change"
 	case len(j.report.Gates) == 0 && len(j.report.Problems) == 0:
 		return forge.Neutral, fmt.Sprintf("No gate reads what this changes (of %d)", j.gates)
 	case j.report.Verdict() == report.Unknown:
@@ -172,7 +223,11 @@ func (j *judgement) conclude() (forge.Conclusion, string) {
 	case n > 0:
 		return forge.Failure, headline(j.report, n)
 	}
-	return forge.Success, "Values agree: " + plural(len(j.report.Gates), "gate")
+	title := "Values agree: " + plural(len(j.report.Gates), "gate")
+	if len(j.loosens) > 0 {
+		title = "Values agree, and this lets go of what was held: see the summary"
+	}
+	return forge.Success, title
 }
 
 func firstProblem(r report.Report) string {
@@ -218,29 +273,32 @@ func plural(n int, thing string) string {
 func (j *judgement) write(out *forge.Report) {
 	out.Conclusion, out.Title = j.conclude()
 	var b strings.Builder
-	if len(j.notes) > 0 {
+	if len(j.loosens) > 0 {
 		b.WriteString("> [!WARNING]\n> **This change lets go of what was held.** A person should want that.\n\n")
-		for i, note := range j.notes {
-			line := "- " + report.Literal(note) + "\n"
+		for i, l := range j.loosens {
+			line := "- " + report.Literal(l.text) + "\n"
 			if b.Len()+len(line) > notesBytes {
-				fmt.Fprintf(&b, "- … and %d more\n", len(j.notes)-i)
+				fmt.Fprintf(&b, "- … and %d more\n", len(j.loosens)-i)
 				break
 			}
 			b.WriteString(line)
 		}
 		b.WriteByte('\n')
 	}
-	if len(j.report.Gates)+len(j.report.Problems) > 0 {
+	switch {
+	case len(j.report.Gates)+len(j.report.Problems) > 0:
 		b.WriteString(report.Markdown(j.report, findingsBytes))
-	} else {
-		b.WriteString("No gate reads a file that this changes, so there is nothing to hold it against.\n")
+	case j.gates > 0:
+		b.WriteString("No gate that there is reads a file that this changes.\n")
+	default:
+		b.WriteString("There is no gate.\n")
 	}
 	if slices.ContainsFunc(j.matrix.Gates, func(g report.MatrixGate) bool { return len(g.Rows) > 0 }) {
 		b.WriteString("\n### Where clusters differ\n\n" + report.MatrixMarkdown(j.matrix, matrixBytes))
 	}
 	b.WriteString("\n### What to do\n\n" + advice(out.Conclusion))
 	out.Summary = b.String()
-	out.Annotations = annotations(j.report)
+	out.Annotations = j.annotations()
 }
 
 func advice(c forge.Conclusion) string {
@@ -255,10 +313,11 @@ func advice(c forge.Conclusion) string {
 	}
 }
 
-// annotations are the findings and problems at their lines.
-func annotations(r report.Report) []forge.Annotation {
+// annotations are the findings and problems at their lines, and what is let go
+// of at the Gate that held it.
+func (j *judgement) annotations() []forge.Annotation {
 	var out []forge.Annotation
-	for _, g := range r.Gates {
+	for _, g := range j.report.Gates {
 		for _, p := range g.Problems {
 			at := p.Position
 			if at.File == "" {
@@ -276,6 +335,13 @@ func annotations(r report.Report) []forge.Annotation {
 				title += " " + f.Path
 			}
 			out = append(out, annotation(at.File, at.Line, at.Column, title, strings.Join(report.Details(f), "\n")))
+		}
+	}
+	for _, l := range j.loosens {
+		if l.file != "" {
+			a := annotation(l.file, 1, 0, "lets go of what was held", l.text)
+			a.Level = forge.LevelWarning
+			out = append(out, a)
 		}
 	}
 	return out

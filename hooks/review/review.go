@@ -71,6 +71,8 @@ func New(opts Options) *Reviewer {
 // subject is what is judged: head, held against what it began at.
 type subject struct {
 	head, base string
+	// alone is true of what need not have begun anywhere: a new branch.
+	alone bool
 	// id finds the subject again when somebody asks for its check to be run
 	// again, and about says what it is, for people.
 	id, about string
@@ -140,7 +142,7 @@ func (r *Reviewer) subject(ctx context.Context, repo Repository, ev webhook.Even
 }
 
 func pushed(head, before, branch string) subject {
-	return subject{head: head, base: before, id: "push/" + before, about: "branch " + branch}
+	return subject{head: head, base: before, alone: before == "", id: "push/" + before, about: "branch " + branch}
 }
 
 // again finds what a check run that is asked for again was about.

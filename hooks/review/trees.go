@@ -1,8 +1,6 @@
 package review
 
 import (
-	"bytes"
-	"errors"
 	"io/fs"
 	"path"
 	"sync"
@@ -10,36 +8,41 @@ import (
 	"github.com/syncgate/syncgate/gitops/git"
 )
 
-// keptBytes is how much of what was read of a tree is kept while it is judged:
-// findings, their diffs and the matrix look at the same files.
-const keptBytes = 64 << 20
-
 // recorder is a tree that remembers what was looked at in it.
 type recorder struct {
 	fs.FS
+	broke *broke
 
 	mu    sync.Mutex
 	names map[string]bool // of files, and of what was looked for
 	dirs  map[string]bool // that were listed
-	texts map[string][]byte
-	room  int   // for more of them
-	err   error // of Git, the first one
 }
 
-func newRecorder(fsys fs.FS) *recorder {
-	return &recorder{FS: fsys, names: map[string]bool{}, dirs: map[string]bool{}, texts: map[string][]byte{}, room: keptBytes}
+// broke is why Git could not give what was asked of a tree, for the first time.
+type broke struct {
+	mu  sync.Mutex
+	err error
+}
+
+func newRecorder(fsys fs.FS) *recorder { return (&recorder{FS: fsys, broke: &broke{}}).again() }
+
+// again is a recorder over the same tree that has seen nothing.
+func (r *recorder) again() *recorder {
+	return &recorder{FS: r.FS, broke: r.broke, names: map[string]bool{}, dirs: map[string]bool{}}
 }
 
 func (r *recorder) note(set map[string]bool, name string, err error) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	set[name] = true
+	r.mu.Unlock()
 	// A file that is not there, or too large, is an answer; that Git could not
 	// give it is none.
-	var path *fs.PathError
-	var limit *git.LimitError
-	if r.err == nil && errors.As(err, &path) && !errors.As(err, &limit) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) {
-		r.err = err
+	if err != nil && !git.Lasting(err) {
+		r.broke.mu.Lock()
+		defer r.broke.mu.Unlock()
+		if r.broke.err == nil {
+			r.broke.err = err
+		}
 	}
 	return err
 }
@@ -52,9 +55,9 @@ func (r *recorder) saw(name string) bool {
 }
 
 func (r *recorder) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.err
+	r.broke.mu.Lock()
+	defer r.broke.mu.Unlock()
+	return r.broke.err
 }
 
 // Open implements fs.FS.
@@ -65,21 +68,7 @@ func (r *recorder) Open(name string) (fs.File, error) {
 
 // ReadFile implements fs.ReadFileFS.
 func (r *recorder) ReadFile(name string) ([]byte, error) {
-	r.mu.Lock()
-	b, ok := r.texts[name]
-	r.mu.Unlock()
-	if ok {
-		return bytes.Clone(b), nil
-	}
 	b, err := fs.ReadFile(r.FS, name)
-	if err == nil {
-		r.mu.Lock()
-		if r.room >= len(b) {
-			r.room -= len(b)
-			r.texts[name] = bytes.Clone(b)
-		}
-		r.mu.Unlock()
-	}
 	return b, r.note(r.names, name, err)
 }
 

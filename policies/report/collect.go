@@ -98,6 +98,16 @@ func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
 	return files, problems
 }
 
+// NameTaken is what there is to say of a Gate in file whose name the one in
+// other has too.
+func NameTaken(name, file, other string) Problem {
+	return Problem{
+		Position: finding.Position{File: file},
+		Message: fmt.Sprintf("metadata.name: expected a name of its own, found %q, which is the name of %s too; rename one of them",
+			name, other),
+	}
+}
+
 // collect evaluates one Gate; ok is false when the options leave it out, and g
 // nil when it could not be read. names are the Gates read so far.
 func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res Gate, g *gate.Gate, ok bool) {
@@ -113,11 +123,7 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 		return res, nil, false
 	}
 	if other, taken := names[res.Name]; taken {
-		res.Problems = []Problem{{
-			Position: finding.Position{File: file},
-			Message: fmt.Sprintf("metadata.name: expected a name of its own, found %q, which is the name of %s too; rename one of them",
-				res.Name, other),
-		}}
+		res.Problems = []Problem{NameTaken(res.Name, file, other)}
 	}
 	names[res.Name] = file
 	if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {

@@ -144,13 +144,26 @@ func TestPullRequestIsJudged(t *testing.T) {
 	weaker := a.src.Commit("weaker", map[string]string{
 		"web/syncgate.yaml": strings.Replace(reviewGate, "{path: host}", "{path: host}, {path: tag}", 1), "web/us.yaml": siteValues("us", "2", 0) + siteValues("us", "1", 60)[len("host: us\ntag: \"1\"\n"):],
 	})
-	a.verdict(r, weaker, "success", "lets go of what was held", `perCluster "tag" is new`, "would find here")
+	a.verdict(r, weaker, "success", "lets go of what was held", "Values agree, and this lets go", `perCluster "tag" is new`, "would find here")
 
 	broken := a.src.Commit("broken", map[string]string{"web/syncgate.yaml": reviewGate + "  nonsense: 1\n"})
 	run = a.verdict(r, broken, "failure", "Could not tell", "nonsense")
 	if len(run.Annotations) != 1 || run.Annotations[0] != "web/syncgate.yaml:10 could not tell" {
 		t.Errorf("annotations %q", run.Annotations)
 	}
+
+	// A link is not followed, and said to be one: that would not be another time.
+	a.src.Commit("whole", map[string]string{"web/syncgate.yaml": reviewGate})
+	a.notice()
+	r.both(t)
+	if err := os.Remove(filepath.Join(a.src.Work, "web", "us.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("eu.yaml", filepath.Join(a.src.Work, "web", "us.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	link := a.src.Commit("link", nil)
+	a.verdict(r, link, "failure", "Could not tell", "symbolic link")
 
 	a.src.Git("rm", "--quiet", "web/syncgate.yaml")
 	gone := a.src.Commit("gone", nil)
@@ -182,6 +195,27 @@ func TestForkIsJudged(t *testing.T) {
 	a.get("commits/"+head+"/check-runs", &list)
 	a.call(http.MethodPost, fmt.Sprintf("check-runs/%d/rerequest", list.CheckRuns[0].ID), nil)
 	a.verdict(r, head, "failure", "61 findings")
+}
+
+// What a merge queue would merge is judged against what it is queued on.
+func TestMergeGroupIsJudged(t *testing.T) {
+	a, r := reviewed(t)
+	a.src.Git("checkout", "--quiet", "-b", "drift")
+	head := a.src.Commit("drift", map[string]string{"web/us.yaml": siteValues("us", "2", 60)})
+	a.call(http.MethodPost, "pulls", map[string]any{"title": "Drift", "head": "drift", "base": "main"})
+	a.verdict(r, head, "failure", "61 findings")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := a.d.QueueMerge(req, "acme", "fleet", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := a.verdict(r, queued, "failure", "61 findings")
+	if !strings.HasPrefix(run.ExternalID, "queue/") {
+		t.Errorf("external ID %q", run.ExternalID)
+	}
 }
 
 // A push to the synced branch is judged against what was there before.
