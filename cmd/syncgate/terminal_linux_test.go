@@ -15,8 +15,11 @@ import (
 func terminal(t *testing.T, columns uint16) *os.File {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skipf("needs pseudo-terminals (/dev/ptmx): %v", err)
+	}
 	if err != nil {
-		t.Skipf("no pseudo-terminals here: %v", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { master.Close() })
 	fd := int(master.Fd())
