@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +12,7 @@ import (
 
 // newExplainCommand is "syncgate explain".
 func newExplainCommand(log *logOptions) *cobra.Command {
-	var opts validateOptions
+	var opts selection
 	cmd := &cobra.Command{
 		Use:   "explain KEY [PATH]",
 		Short: "Say where a cluster's value at a key path comes from",
@@ -43,26 +41,21 @@ found).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runExplain(cmd, args, &opts, log) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&opts.output, "output", "o", report.ExplanationFormats()[0], "one of "+strings.Join(report.ExplanationFormats(), ", "))
-	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
-	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above PATH with .git, else the current folder)")
-	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
+	opts.flags(f, report.ExplanationFormats())
 	return cmd
 }
 
-func runExplain(cmd *cobra.Command, args []string, opts *validateOptions, log *logOptions) error {
+func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOptions) error {
 	logger, err := log.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	key, err := keypath.Parse(args[0])
-	switch {
-	case err != nil:
+	if err != nil {
 		return usageError{fmt.Errorf("KEY: %w", err)}
-	case !slices.Contains(report.ExplanationFormats(), opts.output):
-		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.ExplanationFormats(), ", "), opts.output)}
-	case opts.workers < 0:
-		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
+	}
+	if err := opts.check(report.ExplanationFormats()); err != nil {
+		return err
 	}
 	repo, paths, err := openRepository(opts.root, args[1:])
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +15,7 @@ import (
 
 // newMatrixCommand is "syncgate matrix".
 func newMatrixCommand(log *logOptions) *cobra.Command {
-	var opts validateOptions
+	var opts selection
 	var file string
 	cmd := &cobra.Command{
 		Use:   "matrix [PATH...]",
@@ -38,24 +36,18 @@ Exit codes: 0 clusters differ only where they may, 1 also where they may not,
 		RunE: func(cmd *cobra.Command, args []string) error { return runMatrix(cmd, args, &opts, file, log) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&opts.output, "output", "o", report.MatrixFormats()[0], "one of "+strings.Join(report.MatrixFormats(), ", "))
+	opts.flags(f, report.MatrixFormats())
 	f.StringVar(&file, "output-file", "", "write there instead of to standard output; a file that is there is replaced")
-	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
-	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
-	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
 	return cmd
 }
 
-func runMatrix(cmd *cobra.Command, args []string, opts *validateOptions, file string, log *logOptions) error {
+func runMatrix(cmd *cobra.Command, args []string, opts *selection, file string, log *logOptions) error {
 	logger, err := log.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	switch {
-	case !slices.Contains(report.MatrixFormats(), opts.output):
-		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.MatrixFormats(), ", "), opts.output)}
-	case opts.workers < 0:
-		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
+	if err := opts.check(report.MatrixFormats()); err != nil {
+		return err
 	}
 	repo, paths, err := openRepository(opts.root, args)
 	if err != nil {

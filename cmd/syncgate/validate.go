@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,11 +17,8 @@ import (
 
 // validateOptions are the flags of "syncgate validate".
 type validateOptions struct {
-	root    string
-	gate    string
+	selection
 	base    string
-	output  string
-	workers int
 	diff    bool
 	fix     bool
 	dryRun  bool
@@ -70,15 +65,12 @@ not be told it is 2, and the report has both.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runValidate(cmd, args, &opts, log) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&opts.output, "output", "o", report.Formats()[0], "one of "+strings.Join(report.Formats(), ", "))
-	f.StringVar(&opts.gate, "gate", "", "only the Gate of this name")
+	opts.flags(f, report.Formats())
 	f.StringVar(&opts.base, "base", "", "what passed before: a revision of the repository, or, written with a leading ./, ../ or /, a folder that holds what --root holds now")
 	f.BoolVar(&opts.diff, "diff", false, "show the diffs that make findings hold in the table, too")
 	f.BoolVar(&opts.fix, "fix", false, "write what makes findings hold into the values files, then validate again")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "with --fix: print what would be written as a diff, and write nothing")
-	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above the first PATH with .git, else the current folder)")
 	f.BoolVar(&opts.noCache, "no-cache", false, "evaluate anew even when nothing has changed, and keep no answer")
-	f.IntVar(&opts.workers, "workers", 0, "how many files are parsed at once (default: one for each processor)")
 	return cmd
 }
 
@@ -87,12 +79,10 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	if err != nil {
 		return err
 	}
-	switch {
-	case !slices.Contains(report.Formats(), opts.output):
-		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(report.Formats(), ", "), opts.output)}
-	case opts.workers < 0:
-		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", opts.workers)}
-	case opts.dryRun && !opts.fix:
+	if err := opts.check(report.Formats()); err != nil {
+		return err
+	}
+	if opts.dryRun && !opts.fix {
 		return usageError{errors.New("--dry-run: expected --fix with it")}
 	}
 	repo, paths, err := openRepository(opts.root, args)
