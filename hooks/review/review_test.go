@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (r *repo) PullRequest(context.Context, int) (string, error) {
 func (r *repo) Changed(context.Context, string, string) (out []string, err error) {
 	a, b := r.base.(fstest.MapFS), unwrapped(r.head)
 	for name := range a {
-		if b[name] == nil || string(a[name].Data) != string(b[name].Data) {
+		if b[name] == nil || !bytes.Equal(a[name].Data, b[name].Data) {
 			out = append(out, name)
 		}
 	}
@@ -143,9 +144,10 @@ func (r *reporter) last() forge.Report { return r.reports[len(r.reports)-1] }
 
 func judged(t *testing.T, r *repo) (forge.Report, error) {
 	t.Helper()
-	if r.merge == "" {
+	switch r.merge {
+	case "":
 		r.merge = "base"
-	} else if r.merge == "none" {
+	case "none":
 		r.merge = ""
 	}
 	r.tip = "head"
