@@ -1,23 +1,30 @@
 package values_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
+	"reflect"
+	"runtime"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v2"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmvalues "helm.sh/helm/v3/pkg/cli/values"
-	helmyaml "sigs.k8s.io/yaml"
+	"helm.sh/helm/v3/pkg/getter"
 
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
@@ -109,7 +116,7 @@ func (d dice) dependency(sub string) map[string]any {
 }
 
 func mustYAML(v any) []byte {
-	data, err := helmyaml.Marshal(v)
+	data, err := yaml.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
@@ -126,24 +133,31 @@ func newScene(seed1, seed2 uint64) scene {
 	return s
 }
 
-// helm merges the scene with Helm's own functions.
-func (s scene) helm(dir string) (merged, user map[string]any, err error) {
-	var opts helmvalues.Options
-	for i, f := range s.files {
-		name := filepath.Join(dir, strconv.Itoa(i)+".yaml")
-		if err := os.WriteFile(name, f, 0o600); err != nil {
-			return nil, nil, err
-		}
-		opts.ValueFiles = append(opts.ValueFiles, name)
+// Get gives Helm a values file of the scene, as it would get one from a URL:
+// a disk would be most of the time of a comparison.
+func (s scene) Get(url string, _ ...getter.Option) (*bytes.Buffer, error) {
+	i, err := strconv.Atoi(strings.TrimPrefix(url, "scene:"))
+	if err != nil {
+		return nil, err
 	}
-	if user, err = opts.MergeValues(nil); err != nil {
+	return bytes.NewBuffer(bytes.Clone(s.files[i])), nil
+}
+
+// helm merges the scene with Helm's own functions.
+func (s scene) helm() (merged, user map[string]any, err error) {
+	var opts helmvalues.Options
+	for i := range s.files {
+		opts.ValueFiles = append(opts.ValueFiles, "scene:"+strconv.Itoa(i))
+	}
+	files := getter.Provider{Schemes: []string{"scene"}, New: func(...getter.Option) (getter.Getter, error) { return s, nil }}
+	if user, err = opts.MergeValues(getter.Providers{files}); err != nil {
 		return nil, nil, err
 	}
-	var files []*loader.BufferedFile
+	var chart []*loader.BufferedFile
 	for name, data := range s.chart {
-		files = append(files, &loader.BufferedFile{Name: name, Data: data})
+		chart = append(chart, &loader.BufferedFile{Name: name, Data: data})
 	}
-	c, err := loader.LoadFiles(files)
+	c, err := loader.LoadFiles(chart)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,32 +201,34 @@ func (s scene) ours() (merged, user map[string]any, err error) {
 }
 
 // check compares both; what Helm refuses must be refused.
-func (s scene) check(t *testing.T, dir string) {
-	t.Helper()
-	wantMerged, wantUser, wantErr := s.helm(dir)
+func (s scene) check() error {
+	wantMerged, wantUser, wantErr := s.helm()
 	gotMerged, gotUser, gotErr := s.ours()
-	describe := func() string {
-		text := ""
-		for name, data := range s.chart {
-			text += "== chart/" + name + "\n" + string(data)
-		}
-		for i, f := range s.files {
-			text += fmt.Sprintf("== file %d\n%s", i, f)
-		}
-		return text
+	switch {
+	case (wantErr == nil) != (gotErr == nil):
+		return fmt.Errorf("refused by one (helm, ours): %w\n%s", errors.Join(wantErr, gotErr), s)
+	case gotErr != nil:
+		return nil //nolint:nilerr // both refuse it, which is to agree
 	}
-	if (wantErr == nil) != (gotErr == nil) {
-		t.Fatalf("Helm: %v; ours: %v\n%s", wantErr, gotErr, describe())
+	if !reflect.DeepEqual(wantUser, gotUser) {
+		return fmt.Errorf("files alone (-helm +ours):\n%s\n%s", cmp.Diff(wantUser, gotUser), s)
 	}
-	if wantErr != nil {
-		return
+	if !reflect.DeepEqual(wantMerged, gotMerged) {
+		return fmt.Errorf("merged (-helm +ours):\n%s\n%s", cmp.Diff(wantMerged, gotMerged), s)
 	}
-	if diff := cmp.Diff(wantUser, gotUser); diff != "" {
-		t.Fatalf("files alone (-helm +ours):\n%s\n%s", diff, describe())
+	return nil
+}
+
+// String is all of the scene, to see and to repeat it by.
+func (s scene) String() string {
+	text := ""
+	for name, data := range s.chart {
+		text += "== chart/" + name + "\n" + string(data)
 	}
-	if diff := cmp.Diff(wantMerged, gotMerged); diff != "" {
-		t.Fatalf("merged (-helm +ours):\n%s\n%s", diff, describe())
+	for i, f := range s.files {
+		text += fmt.Sprintf("== file %d\n%s", i, f)
 	}
+	return text
 }
 
 func quietHelm(tb testing.TB) {
@@ -224,19 +240,29 @@ func quietHelm(tb testing.TB) {
 // SYNCGATE_MERGE_TIME=10m makes it run that long.
 func TestMergeIsHelms(t *testing.T) {
 	quietHelm(t)
-	dir, rounds, until := t.TempDir(), 1000, time.Time{}
+	rounds, until := int64(2000), time.Time{}
 	if d, err := time.ParseDuration(os.Getenv("SYNCGATE_MERGE_TIME")); err == nil {
 		rounds, until = 1<<62, time.Now().Add(d)
 	}
 	seed := rand.Uint64()
-	done := 0
-	for ; done < rounds && (until.IsZero() || time.Now().Before(until)); done++ {
-		newScene(seed, uint64(done)).check(t, dir)
-		if t.Failed() {
-			t.Fatalf("seed %d, round %d", seed, done)
-		}
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for !t.Failed() && (until.IsZero() || time.Now().Before(until)) {
+				round := done.Add(1)
+				if round > rounds {
+					done.Add(-1)
+					return
+				}
+				if err := newScene(seed, uint64(round)).check(); err != nil {
+					t.Errorf("seed %d, round %d: %v", seed, round, err)
+				}
+			}
+		})
 	}
-	t.Logf("%d random merges, seed %d", done, seed)
+	wg.Wait()
+	t.Logf("%d random merges, seed %d", done.Load(), seed)
 }
 
 // FuzzMerge does the same with scenes that the fuzzer steers, and with a
@@ -250,6 +276,8 @@ func FuzzMerge(f *testing.F) {
 		if _, err := values.Parse(file, "f.yaml", values.Limits{}); err == nil {
 			s.files = append(s.files, file)
 		}
-		s.check(t, t.TempDir())
+		if err := s.check(); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
