@@ -161,6 +161,15 @@ func (s *served) warm(b *testing.B) {
 	s.warmAsked, s.warmCPU = s.asked.Load(), s.cpu(b)
 }
 
+// serveEnvironment is what comes with a request for a cluster.
+func serveEnvironment(cluster string) []string {
+	return []string{
+		"ARGOCD_APP_NAME=shop", "ARGOCD_APP_NAMESPACE=shop", "ARGOCD_APP_SOURCE_PATH=apps/shop", "KUBE_VERSION=1.34.4",
+		"ARGOCD_APP_REVISION=0123456789abcdef0123456789abcdef01234567",
+		"ARGOCD_APP_SOURCE_REPO_URL=https://git.example.com/org/repo.git", "ARGOCD_ENV_CLUSTER=" + cluster,
+	}
+}
+
 // generate asks for one cluster's objects, in turn.
 func (s *served) generate(ctx context.Context) (*apiclient.ManifestResponse, error) {
 	cluster := serveCluster(int(s.asked.Add(1)-1) % serveClusters)
@@ -168,12 +177,7 @@ func (s *served) generate(ctx context.Context) (*apiclient.ManifestResponse, err
 	if err != nil {
 		return nil, err
 	}
-	env := []string{
-		"ARGOCD_APP_NAME=shop", "ARGOCD_APP_NAMESPACE=shop", "ARGOCD_APP_SOURCE_PATH=apps/shop", "KUBE_VERSION=1.34.4",
-		"ARGOCD_APP_REVISION=0123456789abcdef0123456789abcdef01234567",
-		"ARGOCD_APP_SOURCE_REPO_URL=https://git.example.com/org/repo.git", "ARGOCD_ENV_CLUSTER=" + cluster,
-	}
-	if err := argocmp.SendRepoStream(ctx, filepath.Join(s.repository, "apps", "shop"), s.repository, stream, env, nil); err != nil {
+	if err := argocmp.SendRepoStream(ctx, filepath.Join(s.repository, "apps", "shop"), s.repository, stream, serveEnvironment(cluster), nil); err != nil {
 		return nil, err
 	}
 	return stream.CloseAndRecv()
