@@ -36,7 +36,7 @@ const defaultPlugins = "/home/argocd/cmp-server/plugins"
 // given: garbage of large archives goes before the kernel has to act. What is
 // kept between requests is less (docs/plugin.md), and the program itself takes
 // some 50 MiB beside.
-const memoryGoal = 72 << 20
+const memoryGoal = 60 << 20
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
