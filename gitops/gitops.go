@@ -12,7 +12,8 @@ import (
 // Repository reads a Git repository at exact revisions.
 type Repository interface {
 	// Tree is the tree of a commit, given by its full SHA. Symbolic links are
-	// not followed. ErrNoRevision when the repository does not have it.
+	// not followed. ErrNoRevision when the repository does not have it. An
+	// error of the tree is Lasting when it says what is at a path.
 	Tree(ctx context.Context, revision string) (fs.FS, error)
 	// Branch is the commit a branch points at now; "HEAD" is the repository's
 	// default branch. ErrNoBranch when there is no such branch.

@@ -3,6 +3,7 @@ package git
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 )
@@ -93,7 +94,8 @@ func remedy(stderr string) string {
 	return ""
 }
 
-// LimitError says which limit was hit.
+// LimitError says which limit was hit. It is fs.ErrInvalid: what is too large
+// stays so.
 type LimitError struct {
 	What  string // what is too large
 	Name  string // the field of Limits
@@ -104,3 +106,6 @@ type LimitError struct {
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s is over the limit %s of %d", e.What, e.Name, e.Limit)
 }
+
+// Is makes it a lasting one, see gitops.Lasting.
+func (*LimitError) Is(target error) bool { return target == fs.ErrInvalid }

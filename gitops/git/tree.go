@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,30 +21,26 @@ const (
 	modeSubmodule  = "160000"
 )
 
-// Why an entry cannot be read.
-var (
-	ErrSymlink   = errors.New("is a symbolic link, which is not followed")
-	ErrSubmodule = errors.New("is a submodule, which is not fetched")
-	ErrFolder    = errors.New("is a folder")
-	errFile      = errors.New("is a file") // and was to be listed
+// kindError says that an entry is of a kind that is not read so.
+type kindError string
+
+func (e kindError) Error() string { return string(e) }
+
+// Is makes it a lasting one, see gitops.Lasting.
+func (kindError) Is(target error) bool { return target == fs.ErrInvalid }
+
+// Why an entry cannot be read. Each is fs.ErrInvalid too.
+const (
+	ErrSymlink   kindError = "is a symbolic link, which is not followed"
+	ErrSubmodule kindError = "is a submodule, which is not fetched"
+	ErrFolder    kindError = "is a folder"
+	errFile      kindError = "is a file" // and was to be listed
 )
 
 const (
 	maxParsed    = 4     // trees kept parsed
 	maxReadAhead = 1_000 // files fetched beside the one that is read
 )
-
-// Lasting reports whether an error of a tree says what is at a path, so that the
-// next one to read it is told the same. Any other says that it could not be read.
-func Lasting(err error) bool {
-	var limit *LimitError
-	for _, is := range []error{fs.ErrNotExist, fs.ErrInvalid, ErrSymlink, ErrSubmodule, ErrFolder, errFile} {
-		if errors.Is(err, is) {
-			return true
-		}
-	}
-	return errors.As(err, &limit)
-}
 
 // entry is a file, link or submodule of a tree.
 type entry struct{ path, mode, id string }

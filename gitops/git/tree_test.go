@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/syncgate/syncgate/gitops"
 	"github.com/syncgate/syncgate/gitops/git"
 )
 
@@ -90,8 +91,8 @@ func TestTreeFollowsNothing(t *testing.T) {
 		_, openErr := tree.Open(name)
 		_, dirErr := fs.ReadDir(tree, name)
 		for what, err := range map[string]error{"ReadFile": readErr, "Stat": statErr, "Open": openErr, "ReadDir": dirErr} {
-			if !errors.Is(err, want) {
-				t.Errorf("%s(%q): %v, want %v", what, name, err, want)
+			if !errors.Is(err, want) || !gitops.Lasting(err) {
+				t.Errorf("%s(%q): %v, want %v, which lasts", what, name, err, want)
 			}
 		}
 	}

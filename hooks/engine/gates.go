@@ -135,7 +135,7 @@ func unread(err error) bool {
 		return true
 	}
 	var path *fs.PathError
-	return errors.As(err, &path) && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid)
+	return errors.As(err, &path) && !gitops.Lasting(err)
 }
 
 // notOne says why there is not exactly one Gate of the name.

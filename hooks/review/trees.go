@@ -5,7 +5,7 @@ import (
 	"path"
 	"sync"
 
-	"github.com/syncgate/syncgate/gitops/git"
+	"github.com/syncgate/syncgate/gitops"
 )
 
 // recorder is a tree that remembers what was looked at in it.
@@ -37,7 +37,7 @@ func (r *recorder) note(set map[string]bool, name string, err error) error {
 	r.mu.Unlock()
 	// A file that is not there, or too large, is an answer; that Git could not
 	// give it is none.
-	if err != nil && !git.Lasting(err) {
+	if err != nil && !gitops.Lasting(err) {
 		r.broke.mu.Lock()
 		defer r.broke.mu.Unlock()
 		if r.broke.err == nil {
