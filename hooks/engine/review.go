@@ -29,6 +29,10 @@ type Reviewer interface {
 	// Until, and given up after some hours. That a Gate does not hold is no
 	// error. When ctx ends, the process does, and the next one calls again.
 	Review(ctx context.Context, repository string, ev webhook.Event) error
+	// GiveUp tells the forge that there will be no verdict and why: a check that
+	// is in progress would hold up whoever waits for it without a word. It is
+	// called once, after the last try.
+	GiveUp(ctx context.Context, repository string, ev webhook.Event, cause error) error
 }
 
 // Reception is what came of a delivery.
@@ -47,6 +51,8 @@ const (
 	// reviewTries is how often a review is tried, from seconds up to ten
 	// minutes apart: about four hours.
 	reviewTries = 30
+	// giveUpTimeout bounds what is said after the last of them.
+	giveUpTimeout = time.Minute
 )
 
 // reviewArgs ask for an event to be reviewed.
@@ -154,6 +160,12 @@ func (w *reviewWorker) Work(ctx context.Context, job *river.Job[reviewArgs]) err
 	if job.Attempt < job.MaxAttempts {
 		return err
 	}
-	return errors.Join(err, e.Audit(ctx, store.AuditEntry{Action: "review", Subject: "syncgate",
+	// The try may have used up its time.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTimeout)
+	defer cancel()
+	if told := e.opts.Reviewer.GiveUp(last, job.Args.Repository, ev, err); told != nil {
+		log.ErrorContext(ctx, "the forge was not told that a review was given up; ask for it again there", "error", told)
+	}
+	return errors.Join(err, e.Audit(last, store.AuditEntry{Action: "review", Subject: "syncgate",
 		Detail: cut(fmt.Sprintf("%s %s of %s: given up after %d tries: %v", ev.Name, ev.Head.SHA, job.Args.Repository, job.Attempt, err), maxReason)}))
 }

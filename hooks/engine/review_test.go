@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -21,12 +22,13 @@ type reviewer struct {
 	mu     sync.Mutex
 	errs   []error
 	asked  chan webhook.Event
+	gaveUp chan error
 	block  chan struct{} // when set, a call waits until ctx ends
 	blocks sync.Once
 }
 
 func newReviewer(errs ...error) *reviewer {
-	return &reviewer{errs: errs, asked: make(chan webhook.Event, 100)}
+	return &reviewer{errs: errs, asked: make(chan webhook.Event, 100), gaveUp: make(chan error, 100)}
 }
 
 func (r *reviewer) Review(ctx context.Context, _ string, ev webhook.Event) error {
@@ -48,6 +50,11 @@ func (r *reviewer) Review(ctx context.Context, _ string, ev webhook.Event) error
 	err := r.errs[0]
 	r.errs = r.errs[1:]
 	return err
+}
+
+func (r *reviewer) GiveUp(_ context.Context, _ string, ev webhook.Event, cause error) error {
+	r.gaveUp <- fmt.Errorf("%s: %w", ev.Head.SHA, cause)
+	return nil
 }
 
 func pullEvent(delivery string) webhook.Event {
@@ -80,6 +87,31 @@ func TestReviewIsTriedAgain(t *testing.T) {
 		if d := cmp.Diff(pullEvent("d"), <-r.asked); d != "" {
 			t.Errorf("(-want +got):\n%s", d)
 		}
+	}
+}
+
+// The last try that fails is told to the forge and to the audit log; those before
+// it are not.
+func TestReviewIsGivenUp(t *testing.T) {
+	w := enginetest.NewWorld(t)
+	away := errors.New("Git is away")
+	r := newReviewer(away, away)
+	w.Reviewer = r
+	e, _ := w.Start(t)
+	for attempt, last := range []bool{false, true} {
+		if err := engine.WorkReview(t.Context(), e, pullEvent("d"), attempt+1, 2); !errors.Is(err, away) {
+			t.Errorf("try %d: %v", attempt+1, err)
+		}
+		if got := len(r.gaveUp) == 1; got != last {
+			t.Errorf("given up after try %d of 2: %v", attempt+1, got)
+		}
+	}
+	if err := <-r.gaveUp; !errors.Is(err, away) || !strings.Contains(err.Error(), enginetest.Rev("b")) {
+		t.Errorf("gave up for %v", err)
+	}
+	audited, err := e.AuditLog(t.Context(), 10)
+	if err != nil || len(audited) != 1 || !strings.Contains(audited[0].Detail, "given up after 2 tries: Git is away") {
+		t.Errorf("audited %+v, %v", audited, err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/gitops/forge/webhook"
 	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/report"
 )
 
 // CheckName is the check run's, by which branch protection requires it.
@@ -102,7 +103,7 @@ func (r *Reviewer) Review(ctx context.Context, repository string, ev webhook.Eve
 	}); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	report, err := r.judge(ctx, repo, s)
+	verdict, err := r.judge(ctx, repo, s)
 	if err != nil {
 		return fmt.Errorf("judge %s: %w", s.about, err)
 	}
@@ -111,17 +112,50 @@ func (r *Reviewer) Review(ctx context.Context, repository string, ev webhook.Eve
 		return fmt.Errorf("look for a newer head: %w", err)
 	}
 	if !newest {
-		report = forge.Report{
+		verdict = forge.Report{
 			Head: s.head, Name: CheckName, Status: forge.Completed, Conclusion: forge.Cancelled,
 			Title: "Superseded: " + why, ExternalID: s.id,
 		}
 	}
-	at, err := repo.Reporter.Publish(ctx, report)
+	at, err := repo.Reporter.Publish(ctx, verdict)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
-	log.InfoContext(ctx, "reviewed", "subject", s.about, "conclusion", report.Conclusion, "title", report.Title, "url", at.URL)
+	log.InfoContext(ctx, "reviewed", "subject", s.about, "conclusion", verdict.Conclusion, "title", verdict.Title, "url", at.URL)
 	return nil
+}
+
+// GiveUp implements engine.Reviewer.
+func (r *Reviewer) GiveUp(ctx context.Context, repository string, ev webhook.Event, cause error) error {
+	repo, ok := r.opts.Repositories[repository]
+	if !ok || ev.Head.SHA == "" {
+		return nil
+	}
+	_, err := repo.Reporter.Publish(ctx, forge.Report{
+		Head: ev.Head.SHA, Name: CheckName, Status: forge.Completed, Conclusion: forge.Failure,
+		Title: "Could not tell: it was tried for hours and given up; re-run this check when what is named is mended",
+		Summary: fmt.Sprintf("Nothing is known to be wrong with this commit, and nothing is known to be right. The last try ended with:\n\n%s\n\n"+
+			"The server's log has the others. Mend what is named, then re-run this check, or push again.\n", report.Literal(cause.Error())),
+		ExternalID: idOf(ev),
+	})
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+// idOf finds the subject of an event again, as subject does, without asking Git.
+func idOf(ev webhook.Event) string {
+	switch ev.Kind {
+	case webhook.PullRequest:
+		return fmt.Sprintf("pull/%d", ev.Number)
+	case webhook.MergeGroup:
+		return "queue/" + ev.Base.SHA
+	case webhook.Push:
+		return "push/" + ev.Base.SHA
+	case webhook.Rerun, webhook.Ignored:
+	}
+	return ev.ExternalID
 }
 
 // subject finds what an event is about. Without a head there is nothing to do,

@@ -292,3 +292,34 @@ func TestReviewThatCannotRead(t *testing.T) {
 func edited() map[string]string {
 	return map[string]string{"web/us.yaml": values("us", "2"), "other/us.yaml": values("us", "3")}
 }
+
+// A check that nobody will work on any more says so, and can be run again: its
+// external ID is that of the review, for every kind of event.
+func TestGiveUp(t *testing.T) {
+	for _, ev := range []webhook.Event{
+		{Kind: webhook.PullRequest, Number: 7, Head: webhook.Ref{SHA: "head"}, Base: webhook.Ref{Ref: "refs/heads/main"}},
+		{Kind: webhook.MergeGroup, Head: webhook.Ref{SHA: "head"}, Base: webhook.Ref{SHA: "base"}},
+		{Kind: webhook.Push, Head: webhook.Ref{SHA: "head"}, Base: webhook.Ref{SHA: "base"}},
+		{Kind: webhook.Rerun, ExternalID: "pull/7", Head: webhook.Ref{SHA: "head"}},
+	} {
+		t.Run(string(ev.Kind), func(t *testing.T) {
+			out := &reporter{}
+			git := &repo{base: tree(nil), head: tree(edited()), merge: "base", tip: "head", moves: "head"}
+			rv := New(Options{Repositories: map[string]Repository{"fleet": {Git: git, Reporter: out, Branch: "main"}}, Now: today})
+			if err := rv.Review(t.Context(), "fleet", ev); err != nil {
+				t.Fatal(err)
+			}
+			judged := out.last()
+			if err := rv.GiveUp(t.Context(), "fleet", ev, errAway); err != nil {
+				t.Fatal(err)
+			}
+			got := out.last()
+			if got.Head != judged.Head || got.Name != judged.Name || got.ExternalID != judged.ExternalID || got.ExternalID == "" {
+				t.Errorf("another check: %+v, judged %+v", got, judged)
+			}
+			if got.Status != forge.Completed || got.Conclusion != forge.Failure || !strings.Contains(got.Title, "re-run") || !strings.Contains(got.Summary, errAway.Error()) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}

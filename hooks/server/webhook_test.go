@@ -44,6 +44,9 @@ func (r *reviewer) Review(_ context.Context, repository string, ev webhook.Event
 	return nil
 }
 
+// GiveUp implements engine.Reviewer.
+func (*reviewer) GiveUp(context.Context, string, webhook.Event, error) error { return nil }
+
 // front is a server that takes webhooks.
 type front struct {
 	t        *testing.T

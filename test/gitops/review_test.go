@@ -2,6 +2,7 @@ package gitops_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/syncgate/syncgate/gitops/forge/webhook"
 	"github.com/syncgate/syncgate/gitops/git"
+	"github.com/syncgate/syncgate/hooks/engine" //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/hooks/review" //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/test/gitops/source"
 )
@@ -56,7 +58,7 @@ func siteValues(host, tag string, n int) string {
 func reviewed(t *testing.T) (*appWorld, told) {
 	t.Helper()
 	var r told
-	a := hookedTo(t, func(a *appWorld) Reviewer {
+	a := hookedTo(t, func(a *appWorld) engine.Reviewer {
 		repo, err := git.Open(t.Context(), git.Options{URL: a.url + "/acme/fleet.git", Dir: t.TempDir(), Token: a.token})
 		if err != nil {
 			t.Fatal(err)
@@ -198,6 +200,29 @@ func TestForkIsJudged(t *testing.T) {
 }
 
 // What a merge queue would merge is judged against what it is queued on.
+// A review that is given up ends the check that is there, and can be run again.
+func TestGivenUpCanBeRunAgain(t *testing.T) {
+	a, r := reviewed(t)
+	a.src.Git("checkout", "--quiet", "-b", "other")
+	head := a.src.Commit("other", map[string]string{"web/us.yaml": siteValues("us2", "1", 60)})
+	a.call(http.MethodPost, "pulls", map[string]any{"title": "Other", "head": "other", "base": "main"})
+	run := a.verdict(r, head, "success")
+	ev := webhook.Event{Kind: webhook.PullRequest, Number: 1, Head: webhook.Ref{SHA: head}}
+	if err := r.GiveUp(t.Context(), repositoryName, ev, errors.New("Git is away")); err != nil {
+		t.Fatal(err)
+	}
+	runs := a.checkRuns(head)
+	if len(runs) != 1 || runs[0].Conclusion != "failure" || runs[0].ExternalID != run.ExternalID || !strings.Contains(runs[0].Summary, "Git is away") {
+		t.Fatalf("expected one check run that says so, found %+v", runs)
+	}
+	var list struct {
+		CheckRuns []struct{ ID int64 } `json:"check_runs"`
+	}
+	a.get("commits/"+head+"/check-runs", &list)
+	a.call(http.MethodPost, fmt.Sprintf("check-runs/%d/rerequest", list.CheckRuns[0].ID), nil)
+	a.verdict(r, head, "success")
+}
+
 func TestMergeGroupIsJudged(t *testing.T) {
 	a, r := reviewed(t)
 	a.src.Git("checkout", "--quiet", "-b", "drift")

@@ -17,6 +17,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/gitops/forge/webhook"
 	"github.com/syncgate/syncgate/hooks"                   //nolint:depguard // a test part
+	"github.com/syncgate/syncgate/hooks/engine"            //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/hooks/engine/enginetest" //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/hooks/server"            //nolint:depguard // a test part
 	"github.com/syncgate/syncgate/test/githubd"
@@ -38,17 +39,15 @@ func (r *reviewer) Review(ctx context.Context, _ string, ev webhook.Event) error
 	return err
 }
 
-// Reviewer is engine.Reviewer.
-type Reviewer interface {
-	Review(ctx context.Context, repository string, ev webhook.Event) error
-}
+// GiveUp implements engine.Reviewer.
+func (*reviewer) GiveUp(context.Context, string, webhook.Event, error) error { return nil }
 
 // hooked is a GitHub that tells a server of what happens, which publishes that
 // everything holds.
 func hooked(t *testing.T) (*appWorld, *reviewer) {
 	t.Helper()
 	var r *reviewer
-	a := hookedTo(t, func(a *appWorld) Reviewer {
+	a := hookedTo(t, func(a *appWorld) engine.Reviewer {
 		r = &reviewer{forge: a.forge(a.token), events: make(chan webhook.Event, 100)}
 		return r
 	})
@@ -57,7 +56,7 @@ func hooked(t *testing.T) (*appWorld, *reviewer) {
 
 // hookedTo is a GitHub that tells a server of what happens, whose Reviewer is
 // with's.
-func hookedTo(t *testing.T, with func(a *appWorld) Reviewer) *appWorld {
+func hookedTo(t *testing.T, with func(a *appWorld) engine.Reviewer) *appWorld {
 	t.Helper()
 	a := newAppWorld(t, onGitHub)
 	a.src.Commit("one", map[string]string{"a": "1\n"})
