@@ -74,6 +74,8 @@ func newHookPhase(phase hooks.Phase, use, short string) *cobra.Command {
 func runHook(ctx context.Context, opts client.Options, stderr io.Writer) error {
 	if opts.Change.Attempt == "" {
 		opts.Change.Attempt = uuid.NewString()
+	} else {
+		opts.Least = client.ForJob // who names the attempt is a Job
 	}
 	verdict, err := client.Wait(ctx, opts)
 	if err != nil {

@@ -40,6 +40,9 @@ type Options struct {
 	// Idle is how long the connection may be silent before it is taken for
 	// lost; the server sends something every 15s. Default 45s.
 	Idle time.Duration
+	// Least is how long Wait takes at least when the sync may not go on. Default
+	// 0, but for a hook Job ForJob.
+	Least time.Duration
 	// FirstRetry is the wait before the second try; later ones grow to 15s.
 	// Default 500ms.
 	FirstRetry time.Duration
@@ -64,6 +67,13 @@ func (o *Options) defaults() {
 
 const maxRetryWait = 15 * time.Second
 
+// ForJob is Options.Least in a hook Job. Kubernetes looks at a Job a second
+// after each change of its pod, and again a second after what it then wrote. A
+// pod that fails before these looks are over leaves the server less than that
+// second to have its Job say why. The rest is for the kubelet, which tells of a
+// container's start about a second late.
+const ForJob = 4 * time.Second
+
 // errGone is the server's word that it does not know the Run.
 var errGone = errors.New("the server does not know the run")
 
@@ -74,6 +84,18 @@ var errLeave = errors.New("the revert takes longer than the wait for it")
 // it could not be found out, and is no leave to go on: the server was not
 // reached within the timeout, or refuses for good.
 func Wait(ctx context.Context, opts Options) (hooks.Verdict, error) {
+	end := time.Now().Add(opts.Least)
+	verdict, err := wait(ctx, opts)
+	if err != nil || !verdict.LetsGo() {
+		select {
+		case <-time.After(time.Until(end)):
+		case <-ctx.Done():
+		}
+	}
+	return verdict, err
+}
+
+func wait(ctx context.Context, opts Options) (hooks.Verdict, error) {
 	opts.defaults()
 	if err := opts.Change.Validate(); err != nil {
 		return "", err

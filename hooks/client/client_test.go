@@ -323,3 +323,43 @@ func TestOutputCannotPlayWithTheTerminal(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// A Job that does not let the sync go on stays for a while, so that it can be
+// told why; what passes is not held up, nor is a Job that is stopped.
+func TestLeast(t *testing.T) {
+	const least = 700 * time.Millisecond
+	for _, tt := range []struct {
+		name   string
+		posts  []http.HandlerFunc
+		stream []http.HandlerFunc
+		stop   bool
+		held   bool
+	}{
+		{"passed", []http.HandlerFunc{accepted("r1")}, []http.HandlerFunc{stream(verdict(1, hooks.Passed, false))}, false, false},
+		{"failed", []http.HandlerFunc{accepted("r1")}, []http.HandlerFunc{stream(verdict(1, hooks.Failed, false))}, false, true},
+		{"refused", []http.HandlerFunc{problem(404, hooks.CodeUnknownGate, "there are: a, b")}, nil, false, true},
+		{"failed and stopped", []http.HandlerFunc{accepted("r1")}, []http.HandlerFunc{stream(verdict(1, hooks.Failed, false))}, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			srv := httptest.NewServer(&script{t: t, posts: tt.posts, stream: tt.stream})
+			defer srv.Close()
+			var out bytes.Buffer
+			opts := options(t, srv.URL, &out, 0)
+			opts.Least = least
+			ctx := t.Context()
+			if tt.stop {
+				opts.Least = time.Hour
+				short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+				defer cancel()
+				ctx = short
+			}
+			begin := time.Now()
+			verdict, err := client.Wait(ctx, opts)
+			took := time.Since(begin)
+			if held := took >= least; held != tt.held {
+				t.Errorf("Wait = %q, %v after %s; held back: got %v, want %v", verdict, err, took, held, tt.held)
+			}
+		})
+	}
+}
