@@ -76,6 +76,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer a.watchers.Wait()
 	defer stopWatching()
+	a.explain(watching)
 	if err := a.watch(watching, cfg.Applications); err != nil {
 		return errors.Join(err, l.Close(), a.engine.Stop(context.WithoutCancel(ctx)))
 	}

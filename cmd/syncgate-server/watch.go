@@ -7,6 +7,7 @@ import (
 
 	"github.com/syncgate/syncgate/gitops/argocd"
 	"github.com/syncgate/syncgate/hooks/config"
+	"github.com/syncgate/syncgate/hooks/explain"
 )
 
 // What Applications are called where the configuration does not say.
@@ -41,4 +42,12 @@ func (a *app) watch(ctx context.Context, list []config.Applications) error {
 		})
 	}
 	return nil
+}
+
+// explain has hook Jobs say why they fail, until ctx ends. It is called before
+// the server takes requests.
+func (a *app) explain(ctx context.Context) {
+	e := explain.New(explain.Options{Clusters: a.known, Log: a.log.With("component", "explain")})
+	a.server.EnableExplaining(e)
+	a.watchers.Go(func() { e.Run(ctx) })
 }

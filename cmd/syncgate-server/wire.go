@@ -33,7 +33,7 @@ type app struct {
 	reviewed map[string]review.Repository
 	log      *slog.Logger
 	closers  []func() error
-	// watchers look at Applications while the server runs.
+	// watchers look at Applications, and at hook Jobs, while the server runs.
 	watchers sync.WaitGroup
 }
 
@@ -238,7 +238,9 @@ func (f *fleet) Authenticate(ctx context.Context, cluster, token string) (server
 	if err != nil {
 		return server.Caller{}, err
 	}
-	return server.Caller{Name: s.String(), Allowed: c.Allows(s), User: s.User}, nil
+	return server.Caller{
+		Name: s.String(), Allowed: c.Allows(s), User: s.User, Namespace: s.Namespace, Pod: s.Pod, PodUID: s.PodUID,
+	}, nil
 }
 
 // MayOverride implements server.Authenticator.

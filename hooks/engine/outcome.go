@@ -95,5 +95,20 @@ func (e *Engine) notLetGo(r store.Stored) *gitops.Notice {
 	return n
 }
 
+// Why says why a Run does not let its sync go on, for the hook Job that waited
+// for it: a reason in one word and a message of one line, both empty for a Run
+// that lets it go on or goes on itself.
+func (e *Engine) Why(ctx context.Context, id string) (reason, message string, err error) {
+	r, err := e.store.Run(ctx, id)
+	if err != nil || !r.Done() || r.Verdict.LetsGo() {
+		return "", "", err
+	}
+	next := "nothing was applied"
+	if r.Change.Phase == hooks.PostSync {
+		next = "the change is applied"
+	}
+	return "Syncgate" + string(r.Verdict), fmt.Sprintf("syncgate: %s; %s", e.notLetGo(r).Message, next), nil
+}
+
 // whereRun is where a Run can be read.
 func (e *Engine) whereRun(r store.Stored) string { return cmp.Or(e.runURL(r.ID), "run "+r.ID) }

@@ -22,7 +22,7 @@ const (
 // events streams a Run's events after the one the client has seen last, until
 // nothing more is to come.
 func (s *Server) events(c *gin.Context) {
-	run, subject, ok := s.run(c)
+	run, who, ok := s.run(c)
 	if !ok {
 		return
 	}
@@ -31,7 +31,7 @@ func (s *Server) events(c *gin.Context) {
 		fail(c, http.StatusBadRequest, hooks.Problem{Code: hooks.CodeBadRequest, Message: err.Error(), Remedy: "send the id of the last event that was read"})
 		return
 	}
-	done, ok := s.streams.open(subject)
+	done, ok := s.streams.open(who.Name)
 	if !ok {
 		limited(c, fmt.Sprintf("more event streams are open than the limits of %d in all and %d for one caller",
 			s.limits.Streams, s.limits.StreamsPerCaller))
@@ -42,7 +42,11 @@ func (s *Server) events(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.Header("X-Accel-Buffering", "no") // a proxy must hand events on as they come
 	c.Status(http.StatusOK)
-	if err := s.stream(c, run.ID, after); err != nil {
+	decided := s.explaining(who, run)
+	if run.Done() {
+		decided(run.Verdict) // which the client may have had from a server before this one
+	}
+	if err := s.stream(c, run.ID, after, decided); err != nil {
 		s.log.DebugContext(c.Request.Context(), "stream ended", "run", run.ID, "error", err)
 	}
 }
@@ -59,11 +63,13 @@ func lastEvent(c *gin.Context) (int64, error) {
 	return n, nil
 }
 
-func (s *Server) stream(c *gin.Context, run string, after int64) error {
+// stream sends a Run's events after one. decided is called with the verdict
+// before the client has it.
+func (s *Server) stream(c *gin.Context, run string, after int64, decided func(hooks.Verdict)) error {
 	signal, stop := s.engine.Watch(run)
 	defer stop()
 	ctx := c.Request.Context()
-	w := &eventWriter{c: c, rc: http.NewResponseController(c.Writer)}
+	w := &eventWriter{c: c, rc: http.NewResponseController(c.Writer), decided: decided}
 	// The server's read timeout is for requests; it would end a stream too.
 	if err := w.rc.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("stream events: %w", err)
@@ -117,6 +123,9 @@ func (s *Server) send(c *gin.Context, w *eventWriter, run string, after int64) (
 			if err != nil {
 				return after, fmt.Errorf("encode event: %w", err)
 			}
+			if e.Verdict != nil {
+				w.decided(e.Verdict.Verdict)
+			}
 			if err := w.write("id: %d\ndata: %s\n\n", e.Seq, text); err != nil {
 				return after, err
 			}
@@ -132,6 +141,8 @@ func (s *Server) send(c *gin.Context, w *eventWriter, run string, after int64) (
 type eventWriter struct {
 	c  *gin.Context
 	rc *http.ResponseController
+	// decided is called with the verdict right before it is written.
+	decided func(hooks.Verdict)
 }
 
 func (w *eventWriter) write(format string, args ...any) error {

@@ -31,6 +31,7 @@ func (s *Server) postChange(c *gin.Context) {
 	}
 	run, fresh, err := s.engine.Submit(c.Request.Context(), change, who.Name)
 	if err != nil {
+		s.explainRefusal(who, change, err)
 		s.refused(c, err)
 		return
 	}
@@ -83,7 +84,7 @@ func (s *Server) refused(c *gin.Context, err error) {
 // run is the Run of the path's id, for a caller who may speak for its cluster.
 // A caller who names the cluster in the query is told that there is no such
 // Run; anybody else only learns that the token is no good.
-func (s *Server) run(c *gin.Context) (hooks.Run, string, bool) {
+func (s *Server) run(c *gin.Context) (hooks.Run, Caller, bool) {
 	run, err := hooks.Run{}, store.ErrNotFound
 	if id, parse := uuid.Parse(c.Param("id")); parse == nil {
 		run, err = s.engine.Run(c.Request.Context(), id.String())
@@ -91,7 +92,7 @@ func (s *Server) run(c *gin.Context) (hooks.Run, string, bool) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		s.log.ErrorContext(c.Request.Context(), "run not read", "error", err)
 		unavailable(c, "the run could not be read")
-		return run, "", false
+		return run, Caller{}, false
 	}
 	cluster := c.Query("cluster")
 	if cluster == "" {
@@ -99,14 +100,14 @@ func (s *Server) run(c *gin.Context) (hooks.Run, string, bool) {
 	}
 	who, ok := s.caller(c, cluster)
 	if !ok {
-		return run, "", false
+		return run, who, false
 	}
 	if err != nil || run.Change.Cluster != cluster {
 		fail(c, http.StatusNotFound, hooks.Problem{Code: hooks.CodeUnknownRun,
 			Message: fmt.Sprintf("cluster %q has no run %.80q", cluster, c.Param("id")), Remedy: "post the change again"})
-		return run, "", false
+		return run, who, false
 	}
-	return run, who.Name, true
+	return run, who, true
 }
 
 func (s *Server) getRun(c *gin.Context) {

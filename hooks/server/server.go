@@ -29,6 +29,9 @@ type Caller struct {
 	// Allowed is true when the server's configuration lets the caller speak
 	// for the cluster.
 	Allowed bool
+	// Namespace, Pod and PodUID are those of the pod that the caller's token is
+	// bound to; empty when it is bound to none.
+	Namespace, Pod, PodUID string
 	// User is all that the cluster says of the caller.
 	User authenticationv1.UserInfo
 }
@@ -108,6 +111,8 @@ type Server struct {
 	reviewing chan struct{}
 	// webhooks is nil when none are taken.
 	webhooks *Webhooks
+	// explainer is nil when hook Jobs are not told why they fail.
+	explainer Explainer
 }
 
 // New makes the API's handler. Close ends its streams, which http.Server's

@@ -47,6 +47,8 @@ func (r *reviews) Authenticate(_ context.Context, cluster, token string) (server
 		return server.Caller{}, fmt.Errorf("%w: no such cluster", server.ErrToken)
 	case token == "good-"+cluster:
 		return server.Caller{Name: "chat/syncgate-hook", Allowed: true}, nil
+	case token == "pod-"+cluster:
+		return server.Caller{Name: "chat/syncgate-hook", Allowed: true, Namespace: "chat", Pod: "hook-x", PodUID: "uid-x"}, nil
 	case token == "boss-"+cluster:
 		return server.Caller{Name: "boss", User: authenticationv1.UserInfo{Username: "boss"}}, nil
 	case token == "other-"+cluster:
@@ -98,13 +100,16 @@ const spec = `
   postSync: {deadline: 30m, interval: 1ms, checks: [{name: one, nodes: {}}]}
 `
 
-func start(t *testing.T, limits server.Limits) *world {
+func start(t *testing.T, limits server.Limits, more ...func(*server.Server)) *world {
 	t.Helper()
 	w := &world{World: enginetest.NewWorld(t), reviews: &reviews{}, logs: &syncBuffer{}}
 	w.Git.Commit("a", "", enginetest.Tree(spec))
 	w.Checks.Set("one", enginetest.Always(hooks.Pass, "fine"))
 	w.engine, _ = w.Start(t)
 	s := server.New(w.engine, w.reviews, limits, slog.New(slog.NewJSONHandler(w.logs, nil)))
+	for _, set := range more {
+		set(s)
+	}
 	l := httptest.NewUnstartedServer(nil)
 	l.Config = s.HTTP()
 	l.Start()
