@@ -49,10 +49,14 @@ var scenarios = []struct {
 		"Role argocd/syncgate-gate-syncgate-argocd-clusters",
 		"Role mattermost/syncgate-gate-syncgate",
 		"Role mattermost-operator/syncgate-gate-syncgate",
+		"Role mattermost/syncgate-gate-syncgate-explain",
+		"Role mattermost-operator/syncgate-gate-syncgate-explain",
 		"RoleBinding argocd/syncgate-gate-syncgate-applications",
 		"RoleBinding argocd/syncgate-gate-syncgate-argocd-clusters",
 		"RoleBinding mattermost/syncgate-gate-syncgate",
 		"RoleBinding mattermost-operator/syncgate-gate-syncgate",
+		"RoleBinding mattermost/syncgate-gate-syncgate-explain",
+		"RoleBinding mattermost-operator/syncgate-gate-syncgate-explain",
 		"Service syncgate/gate-syncgate",
 		"ServiceAccount mattermost/syncgate-hook",
 		"ServiceAccount mattermost-operator/syncgate-hook",
@@ -269,6 +273,14 @@ func narrow(t *testing.T, role string, r rbacv1.PolicyRule) {
 	if strings.HasSuffix(role, "-applications") {
 		for _, res := range r.Resources {
 			if want := map[string][]string{"applications": {"list", "watch"}, "events": {"create"}}[res]; !slices.Equal(want, r.Verbs) {
+				t.Errorf("%s: may %v %s, want %v", role, r.Verbs, res, want)
+			}
+		}
+		return
+	}
+	if strings.HasSuffix(role, "-explain") {
+		for _, res := range r.Resources {
+			if want := map[string][]string{"pods": {"list", "watch"}, "jobs": {"get"}, "jobs/status": {"patch"}}[res]; !slices.Equal(want, r.Verbs) {
 				t.Errorf("%s: may %v %s, want %v", role, r.Verbs, res, want)
 			}
 		}

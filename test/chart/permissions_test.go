@@ -2,10 +2,13 @@ package chart
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -16,7 +19,11 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
@@ -25,7 +32,9 @@ import (
 	"github.com/syncgate/syncgate/hooks/check"
 	"github.com/syncgate/syncgate/hooks/checks"
 	"github.com/syncgate/syncgate/hooks/clusters"
+	"github.com/syncgate/syncgate/hooks/explain"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/test/harness"
 )
 
 // permission is one thing a role allows, "list pods" or "get jobs.batch".
@@ -60,6 +69,7 @@ func TestPermissionsAreThoseUsed(t *testing.T) {
 	_, _, _ = (&clusters.Cluster{Name: "eu", Kube: kube}).MayOverride(t.Context(), authenticationv1.UserInfo{Username: "jane"}, "mattermost")
 	_, _ = argocd.Clusters(t.Context(), kube, "argocd")
 	record(used, kube.Actions())
+	record(used, explained(t))
 
 	allowed := map[string]bool{}
 	for _, o := range render(t, "full.yaml").Objects {
@@ -121,8 +131,68 @@ func record(used map[string]bool, actions []clienttesting.Action) {
 		if r.Resource == "resource" || r.Resource == "group" || r.Resource == "version" {
 			continue
 		}
-		used[permission(a.GetVerb(), r.Group, r.Resource)] = true
+		resource := r.Resource
+		if sub := a.GetSubresource(); sub != "" {
+			resource += "/" + sub
+		}
+		used[permission(a.GetVerb(), r.Group, resource)] = true
 	}
+}
+
+// explained is what is asked of a cluster to have a hook Job say why it fails.
+func explained(t *testing.T) []clienttesting.Action {
+	t.Helper()
+	uid := types.UID("1")
+	change := hooks.Change{Gate: "mattermost", Cluster: "eu", Revision: strings.Repeat("a", 40), Phase: hooks.PreSync}
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "mm", Name: "hook", UID: uid, Labels: map[string]string{"batch.kubernetes.io/controller-uid": "1"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: "job", UID: uid, Controller: new(true)}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	job := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "mm", Name: "job", UID: uid,
+			Labels:      map[string]string{"app.kubernetes.io/managed-by": "syncgate", "syncgate.dev/gate": change.Gate, "syncgate.dev/phase": "presync"},
+			Annotations: map[string]string{"syncgate.dev/cluster": change.Cluster, "syncgate.dev/revision": change.Revision},
+		},
+		Spec: batchv1.JobSpec{BackoffLimit: new(int32)},
+	}
+	kube := fake.NewClientset(pod, job)
+	changes := watch.NewFakeWithChanSize(1, false)
+	kube.PrependWatchReactor("pods", func(clienttesting.Action) (bool, watch.Interface, error) { return true, changes, nil })
+	e := explain.New(explain.Options{Clusters: only{kube}, Log: slog.New(slog.DiscardHandler)})
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	done := make(chan struct{})
+	go func() { defer close(done); e.Run(ctx) }()
+	e.Explain(explain.Waiter{Change: change, Namespace: "mm", Pod: "hook", UID: string(uid)},
+		func(context.Context) (explain.Words, error) {
+			return explain.Words{Reason: "SyncgateFailed", Message: "no"}, nil
+		})
+	pod = pod.DeepCopy()
+	pod.Status.Phase = corev1.PodFailed
+	changes.Modify(pod)
+	err := harness.Eventually(ctx, func(ctx context.Context) error {
+		now, err := kube.BatchV1().Jobs("mm").Get(ctx, "job", metav1.GetOptions{})
+		if err == nil && len(now.Status.Conditions) == 0 {
+			err = errors.New("the Job is not told")
+		}
+		return err
+	})
+	stop()
+	<-done
+	if err != nil {
+		t.Error(err)
+	}
+	return kube.Actions()
+}
+
+// only is the one cluster there is.
+type only struct{ kube *fake.Clientset }
+
+func (o only) Clients(string) (kubernetes.Interface, dynamic.Interface, error) {
+	return o.kube, nil, nil
 }
 
 // questions are all the kinds of checks that ask a cluster.
