@@ -114,17 +114,15 @@ func preSyncFails(ctx context.Context, t *testing.T, w *world.World, site *world
 	must(t, w.EU.ApplyYAML(ctx, []byte(strings.ReplaceAll(world.Neighbour, "mail", "worker")), harness.ApplyOptions{Namespace: site.Name}))
 	sha, err := site.Upgrade(ctx, next)
 	must(t, err)
-	if _, err := app.Sync(ctx); err == nil {
+	out, err := app.Sync(ctx)
+	if err == nil {
 		t.Error("a sync whose PreSync fails succeeded")
 	}
+	printed := fmt.Sprint(out, err)
 	op, err := app.AwaitOperation(ctx, sha, "Failed")
 	must(t, err)
-	// Argo CD takes a Job's message from its condition, which only Kubernetes
-	// writes: the operation names the Job and says that it failed, and the
-	// reason stands in the Job's log and in its pod's status.
-	hook := hookOf(t, op, app.JobName("presync", sha))
-	if hook.HookPhase != "Failed" || hook.Message == "" || !strings.Contains(op.Message, "unsuccessfully") {
-		t.Errorf("operation: expected it to say that the PreSync Job failed, found %q and %+v", op.Message, hook)
+	if explained(ctx, t, w, app, op, "presync", "CrashLoopBackOff", "nothing was applied") {
+		contains(t, "argocd app sync", printed, "syncgate: preSync of revision "+sha[:12], "CrashLoopBackOff")
 	}
 	ended, err := app.JobMessage(ctx, "presync", sha)
 	must(t, err)
@@ -140,17 +138,6 @@ func preSyncFails(ctx context.Context, t *testing.T, w *world.World, site *world
 	}
 }
 
-func hookOf(t *testing.T, op *world.Operation, job string) world.ResourceResult {
-	t.Helper()
-	for _, r := range op.SyncResult.Resources {
-		if r.Kind == "Job" && r.Name == job {
-			return r
-		}
-	}
-	t.Fatalf("operation: expected the Job %s in it, found %+v", job, op.SyncResult.Resources)
-	return world.ResourceResult{}
-}
-
 // postSyncFails upgrades to a version that crashes: a pull request takes it
 // back.
 func postSyncFails(ctx context.Context, t *testing.T, w *world.World, site *world.Site) {
@@ -163,8 +150,9 @@ func postSyncFails(ctx context.Context, t *testing.T, w *world.World, site *worl
 	if _, err := app.Sync(ctx); err == nil {
 		t.Error("a sync whose PostSync fails succeeded")
 	}
-	_, err = app.AwaitOperation(ctx, sha, "Failed")
+	op, err := app.AwaitOperation(ctx, sha, "Failed")
 	must(t, err)
+	explained(ctx, t, w, app, op, "postsync", "CrashLoopBackOff", "the change is applied", "/pull/")
 	passed(ctx, t, app, sha, "presync")
 	version(ctx, t, app, broken)
 	log, err := app.JobLog(ctx, "postsync", sha)

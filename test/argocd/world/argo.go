@@ -231,7 +231,7 @@ func (a *App) JobName(phase, revision string) string {
 
 // JobLog is the log of a hook Job's newest pod, by the way of `kubectl logs`.
 func (a *App) JobLog(ctx context.Context, phase, revision string) (string, error) {
-	pod, err := a.jobPod(ctx, phase, revision)
+	pod, err := a.JobPod(ctx, phase, revision)
 	if err != nil {
 		return "", err
 	}
@@ -242,7 +242,7 @@ func (a *App) JobLog(ctx context.Context, phase, revision string) (string, error
 // JobMessage is the message with which a hook Job's newest pod ended, "" while
 // it has not.
 func (a *App) JobMessage(ctx context.Context, phase, revision string) (string, error) {
-	pod, err := a.jobPod(ctx, phase, revision)
+	pod, err := a.JobPod(ctx, phase, revision)
 	if err != nil {
 		return "", err
 	}
@@ -254,8 +254,8 @@ func (a *App) JobMessage(ctx context.Context, phase, revision string) (string, e
 	return "", nil
 }
 
-// jobPod is a hook Job's newest pod.
-func (a *App) jobPod(ctx context.Context, phase, revision string) (*corev1.Pod, error) {
+// JobPod is a hook Job's newest pod.
+func (a *App) JobPod(ctx context.Context, phase, revision string) (*corev1.Pod, error) {
 	pods := a.w.Cluster(a.Cluster).Kube.CoreV1().Pods(a.Site.Name)
 	list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=" + a.JobName(phase, revision)})
 	if err != nil {
