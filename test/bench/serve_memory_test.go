@@ -23,6 +23,7 @@ func BenchmarkServeMemory(b *testing.B) {
 	for _, shape := range serveShapes() {
 		b.Run(shape.name, func(b *testing.B) {
 			native := newNative(b, serveRepository(b, shape, serveClusters))
+			packApart(b)
 			native.warm(b)
 			b.ResetTimer()
 			measureMemory(b, native)

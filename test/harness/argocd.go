@@ -122,14 +122,14 @@ func (r *RepoServer) environment(program string, more ...string) ([]string, erro
 		// A refusal must be seen each time, not kept for an hour after three.
 		"ARGOCD_PAUSE_GEN_AFTER_FAILED_ATTEMPTS=0",
 		"PATH="+r.stage.Path("bin")+":"+os.Getenv("PATH"),
-		"ARGOCD_ASK_PASS_SOCK="+r.stage.Path("ask-pass.sock"), "ARGOCD_PLUGINSOCKFILEPATH="+r.Plugins, "TMPDIR="+r.stage.Path("tmp"))
+		"ARGOCD_ASK_PASS_SOCK="+r.stage.Path("ask-pass.sock"), "ARGOCD_PLUGINSOCKFILEPATH="+r.Plugins)
 	for _, name := range []string{"TLS_DATA_PATH", "SSH_DATA_PATH", "GNUPGHOME", "GPG_DATA_PATH", "CMP_WORKDIR"} {
 		env = append(env, "ARGOCD_"+name+"="+r.stage.Path(name))
 		if err := os.MkdirAll(r.stage.Path(name), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	return append(env, more...), errors.Join(os.MkdirAll(r.Plugins, 0o755), os.MkdirAll(r.stage.Path("tmp"), 0o755))
+	return append(env, more...), os.MkdirAll(r.Plugins, 0o755)
 }
 
 // installVerifier puts the script that Argo CD 3 looks at commits with, part of

@@ -29,7 +29,9 @@ type Command struct {
 	// Path is the executable.
 	Path string
 	Args []string
-	// Env is the whole environment; nil means that of this process.
+	// Env is the whole environment; nil means that of this process. Temporary
+	// files go to the stage's folder, unless TMPDIR is set to another one than
+	// this process's.
 	Env []string
 	Dir string
 	// Stdout and Stderr get the output. Default: the log.

@@ -261,3 +261,31 @@ func TestSweepLeavesOthersAlone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestTemporaryFilesGoToTheStage(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	other := t.TempDir()
+	path := "PATH=" + os.Getenv("PATH")
+	for _, tt := range []struct {
+		name string
+		env  []string
+		want func(*harness.Stage) string
+	}{
+		{"the environment of the test", nil, func(s *harness.Stage) string { return s.Path("tmp") }},
+		{"its temporary folder", append(os.Environ(), "A=b"), func(s *harness.Stage) string { return s.Path("tmp") }},
+		{"none", []string{path}, func(s *harness.Stage) string { return s.Path("tmp") }},
+		{"another folder", []string{path, "TMPDIR=" + other}, func(*harness.Stage) string { return other }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stage := newStage(t)
+			var out strings.Builder
+			code, err := stage.Run(bounded(t), harness.Command{Name: "sh", Path: "/bin/sh", Env: tt.env, Stdout: &out, Args: []string{"-ec", `mktemp`}})
+			if err != nil || code != 0 {
+				t.Fatalf("exit code %d, %v", code, err)
+			}
+			if got, want := filepath.Dir(strings.TrimSpace(out.String())), tt.want(stage); got != want {
+				t.Errorf("temporary files: expected in %s, found in %s", want, got)
+			}
+		})
+	}
+}

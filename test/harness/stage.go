@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -108,6 +109,10 @@ func (s *Stage) Path(elem ...string) string {
 // start only; the process lives until Process.Stop or Stage.Stop. When it does
 // not become ready it is stopped, and the error holds the end of its log.
 func (s *Stage) Start(ctx context.Context, cmd Command) (*Process, error) {
+	var err error
+	if cmd.Env, err = s.withTemporary(cmd.Env); err != nil {
+		return nil, fmt.Errorf("start %s: %w", cmd.Name, err)
+	}
 	p, err := newProcess(cmd, s.Path("log"))
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Name, err)
@@ -121,6 +126,23 @@ func (s *Stage) Start(ctx context.Context, cmd Command) (*Process, error) {
 		return nil, errors.Join(fmt.Errorf("start %s: %w%s", cmd.Name, err, p.tailForError()), stopErr)
 	}
 	return p, nil
+}
+
+// withTemporary is an environment in which temporary files go to the stage,
+// unless it names a folder of its own for them: programs leave some behind, and
+// more when they are killed.
+func (s *Stage) withTemporary(env []string) ([]string, error) {
+	if env == nil {
+		env = os.Environ()
+	}
+	const name = "TMPDIR="
+	for _, entry := range env {
+		if dir, ok := strings.CutPrefix(entry, name); ok && dir != os.Getenv("TMPDIR") {
+			return env, nil
+		}
+	}
+	dir := s.Path("tmp")
+	return append(slices.Clone(env), name+dir), os.MkdirAll(dir, 0o755)
 }
 
 // Run runs a command to its end and returns its exit code. When the context
