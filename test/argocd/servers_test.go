@@ -14,13 +14,14 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 func hookEnvironment() []string {
 	return append(os.Environ(), "SYNCGATE_HOOK_IMAGE=registry.example.com/syncgate:v1", "SYNCGATE_SERVER_URL=https://syncgate.example.com")
 }
 
-// startNative starts `syncgate cmp serve` on the repo-server's plugins folder.
+// startNative starts Syncgate's plugin server on the repo-server's plugins folder.
 func startNative(t *testing.T, programs, plugins string, flags ...string) *harness.Process {
 	t.Helper()
 	socket := filepath.Join(plugins, "syncgate.sock")
@@ -30,8 +31,8 @@ func startNative(t *testing.T, programs, plugins string, flags ...string) *harne
 	}
 	t.Cleanup(func() { noError(t, stage.Stop()) })
 	p, err := stage.Start(t.Context(), harness.Command{
-		Name: "plugin", Path: filepath.Join(programs, "syncgate"),
-		Args: append([]string{"cmp", "serve", "--plugins-dir", plugins, "--log-level", "debug"}, flags...),
+		Name: "plugin", Path: filepath.Join(programs, product.PluginProgram),
+		Args: append([]string{"--plugins-dir", plugins, "--log-level", "debug"}, flags...),
 		Env:  hookEnvironment(), Ready: answers(socket),
 	})
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // The bounds of the native plugin server, over the stock one that runs `helm
@@ -330,19 +331,19 @@ func serverDir(b *testing.B) string {
 	return dir
 }
 
-// newNative builds and starts `syncgate cmp serve`.
+// newNative builds and starts Syncgate's plugin server.
 func newNative(b *testing.B, repository string) *served {
 	b.Helper()
 	dir := serverDir(b)
 	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin"),
-		"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-cmp-server")
+		"github.com/syncgate/syncgate/cmd/syncgate-cmp-server")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build syncgate: %v\n%s", err, out)
 	}
 	return startServer(b, repository, dir, harness.Command{
-		Name: "native", Path: filepath.Join(dir, "bin", "syncgate"),
-		Args: []string{"cmp", "serve", "--name", "shop", "--plugins-dir", filepath.Join(dir, "plugins"), "--log-level", "warn"},
+		Name: "native", Path: filepath.Join(dir, "bin", product.PluginProgram),
+		Args: []string{"--name", "shop", "--plugins-dir", filepath.Join(dir, "plugins"), "--log-level", "warn"},
 		Env: append(slices.Clone(os.Environ()),
 			"SYNCGATE_HOOK_IMAGE=registry.example.com/syncgate:v1", "SYNCGATE_SERVER_URL=https://syncgate.syncgate.svc"),
 	})

@@ -18,6 +18,15 @@ import (
 	"github.com/syncgate/syncgate/test/tools"
 )
 
+// The programs that serve. They are started by these names and not through
+// syncgate, which becomes them: it does so from another thread than the one that
+// was started, and Linux forgets with that thread that the process is to end with
+// its parent.
+const (
+	ServerProgram = "syncgate-server"
+	PluginProgram = "syncgate-cmp-server"
+)
+
 // Build builds every program into dir, as `make build` does and in the build
 // cache that it shares.
 func Build(ctx context.Context, dir string) error {

@@ -165,7 +165,7 @@ func (s *Story) startServer(ctx context.Context) error {
 			return err
 		}
 		s.server, err = s.stage.Start(ctx, harness.Command{
-			Name: "syncgate-server", Path: filepath.Join(s.opts.Bin, "syncgate"), Args: []string{"server", "--config", file},
+			Name: "syncgate-server", Path: filepath.Join(s.opts.Bin, product.ServerProgram), Args: []string{"--config", file},
 			Env:   environment(nil),
 			Ready: product.Ready(client, s.url+"/readyz"),
 		})
