@@ -10,7 +10,12 @@ const (
 	PathAdmission = "/admission"
 	// PathOverrides takes an OverrideRequest, answered with the Run that it
 	// decided. The token is a person's, not a hook Job's.
+	// GET lists the overridden Runs of the cluster and gate that the query
+	// names, ?cluster=eu&gate=chat, those that hold, or with &all=true the ended
+	// ones as well. POST to the id of a Run and PathRevoke below it takes a
+	// RevokeRequest, answered with the Run.
 	PathOverrides = "/v1/overrides"
+	PathRevoke    = "/revoke"
 	// PathGitHub takes the deliveries of GitHub's webhooks, which are signed,
 	// and answers 202 with a Reception.
 	PathGitHub = "/webhooks/github"

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// MaxChange is how long a Change, or an OverrideRequest, may be, in bytes of
-// JSON.
+// MaxChange is how long a Change, an OverrideRequest or a RevokeRequest may be,
+// in bytes of JSON.
 const MaxChange = 16 << 10
 
 // DecodeChange reads one Change, and nothing but one: an unknown field or
@@ -22,6 +22,11 @@ func DecodeChange(r io.Reader) (Change, error) {
 // Change.
 func DecodeOverrideRequest(r io.Reader) (OverrideRequest, error) {
 	return decodeOne[OverrideRequest](r, "override")
+}
+
+// DecodeRevokeRequest reads one RevokeRequest as DecodeChange reads a Change.
+func DecodeRevokeRequest(r io.Reader) (RevokeRequest, error) {
+	return decodeOne[RevokeRequest](r, "revocation")
 }
 
 func decodeOne[T interface{ Validate() error }](r io.Reader, what string) (T, error) {

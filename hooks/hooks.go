@@ -180,6 +180,29 @@ type Override struct {
 	Reason string `json:"reason"`
 	// Until is when it ends: an attempt after it is evaluated anew.
 	Until time.Time `json:"until"`
+	// Revoked is who ended it before that, nil when nobody did.
+	Revoked *Revocation `json:"revoked,omitempty"`
+}
+
+// Revocation is a person's decision that an Override holds no longer.
+type Revocation struct {
+	// By and Reason are as in Override.
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Ends is when the override is over: when its time is, or when it was revoked.
+func (o Override) Ends() time.Time {
+	if o.Revoked != nil {
+		return o.Revoked.At
+	}
+	return o.Until
+}
+
+// Overrides reports whether the Run is overridden at a time.
+func (r Run) Overrides(now time.Time) bool {
+	return r.Verdict == Overridden && r.Override != nil && now.Before(r.Override.Ends())
 }
 
 // RevertOutcome is what came of a revert.

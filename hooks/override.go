@@ -1,6 +1,7 @@
 package hooks
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,7 +12,8 @@ import (
 )
 
 const (
-	// MaxOverrideReason is how long the reason of an override may be, in bytes.
+	// MaxOverrideReason is how long the reason of an override, or of its
+	// revocation, may be, in bytes.
 	MaxOverrideReason = 512
 	// MinOverride is the least time an override can be asked for: what ends
 	// before a hook Job has started helps nobody.
@@ -44,17 +46,45 @@ func (o OverrideRequest) Validate() error {
 	if err := o.Change("override").Validate(); err != nil {
 		return fmt.Errorf("override: %w", err)
 	}
-	switch {
-	case o.Phase == SyncFail:
+	if o.Phase == SyncFail {
 		return fmt.Errorf("override: phase: expected preSync or postSync, found %s, which holds nothing up", o.Phase)
-	case strings.TrimSpace(o.Reason) == "":
-		return fmt.Errorf("override: reason: expected one line that says why, found none")
-	case len(o.Reason) > MaxOverrideReason:
-		return fmt.Errorf("override: reason: expected at most %d bytes, found %d", MaxOverrideReason, len(o.Reason))
-	case !utf8.ValidString(o.Reason) || strings.ContainsFunc(o.Reason, unprintable):
-		return fmt.Errorf("override: reason: expected one line of printable text, found %q", o.Reason)
-	case time.Duration(o.For) < MinOverride:
+	}
+	if err := validReason(o.Reason); err != nil {
+		return fmt.Errorf("override: %w", err)
+	}
+	if time.Duration(o.For) < MinOverride {
 		return fmt.Errorf("override: for: expected at least %s, found %s", MinOverride, time.Duration(o.For))
+	}
+	return nil
+}
+
+// RevokeRequest ends an override before its time.
+type RevokeRequest struct {
+	// Cluster is the Run's.
+	Cluster string `json:"cluster"`
+	// Reason is one line for those who ask later.
+	Reason string `json:"reason"`
+}
+
+// Validate says what is wrong with the form of r; it asks nobody.
+func (r RevokeRequest) Validate() error {
+	if !nameForm.MatchString(r.Cluster) {
+		return fmt.Errorf("revocation: cluster: expected a DNS name, found %.80q", r.Cluster)
+	}
+	if err := validReason(r.Reason); err != nil {
+		return fmt.Errorf("revocation: %w", err)
+	}
+	return nil
+}
+
+func validReason(reason string) error {
+	switch {
+	case strings.TrimSpace(reason) == "":
+		return errors.New("reason: expected one line that says why, found none")
+	case len(reason) > MaxOverrideReason:
+		return fmt.Errorf("reason: expected at most %d bytes, found %d", MaxOverrideReason, len(reason))
+	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unprintable):
+		return fmt.Errorf("reason: expected one line of printable text, found %q", reason)
 	}
 	return nil
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,11 +16,10 @@ import (
 const defaultOverride = time.Hour
 
 type overrideOptions struct {
-	client.OverrideOptions
-	phase     string
-	tokenFile string
-	howLong   time.Duration
-	output    string
+	personOptions
+	request hooks.OverrideRequest
+	phase   string
+	howLong time.Duration
 }
 
 // newOverrideCommand is "syncgate override".
@@ -47,6 +43,9 @@ You need a token of the cluster for audience syncgate, of a user who may
 and given in a file or through standard input; it is worth nothing to the
 cluster's API server, so it gives nobody else your rights.
 
+"syncgate override list" shows what is overridden, and "syncgate override revoke"
+ends one before its time.
+
 Exit codes: 0 overridden, 1 refused, 2 could not tell.`,
 		Example: `  kubectl create token oncall -n mattermost --audience syncgate |
     syncgate override --server https://syncgate.example.com:8443 --token-file - \
@@ -56,72 +55,43 @@ Exit codes: 0 overridden, 1 refused, 2 could not tell.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runOverride(cmd, &opts) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&opts.Server, "server", "", "the gate server's address, https://host:port")
-	f.StringVar(&opts.Request.Repository, "repository", "", "URL of the GitOps repository")
-	f.StringVar(&opts.Request.Gate, "gate", "", "the Gate's name")
-	f.StringVar(&opts.Request.Cluster, "cluster", "", "the cluster's name in the Gate")
-	f.StringVar(&opts.Request.Revision, "revision", "", "full commit SHA")
+	opts.flags(cmd)
+	f.StringVar(&opts.request.Repository, "repository", "", "URL of the GitOps repository")
+	f.StringVar(&opts.request.Gate, "gate", "", "the Gate's name")
+	f.StringVar(&opts.request.Cluster, "cluster", "", "the cluster's name in the Gate")
+	f.StringVar(&opts.request.Revision, "revision", "", "full commit SHA")
 	f.StringVar(&opts.phase, "phase", "presync", "presync or postsync")
-	f.StringVar(&opts.Request.Reason, "reason", "", "why, one line, for those who ask later")
+	f.StringVar(&opts.request.Reason, "reason", "", "why, one line, for those who ask later")
 	f.DurationVar(&opts.howLong, "for", defaultOverride, "how long it holds")
-	f.StringVar(&opts.tokenFile, "token-file", "", "file with your token of the cluster for audience syncgate; - is standard input")
-	f.StringVar(&opts.CAFile, "ca-file", "", "file with the CA certificates of the server, PEM (default: the system's)")
-	f.StringVarP(&opts.output, "output", "o", "text", "one of text, json")
-	for _, name := range []string{"server", "repository", "gate", "cluster", "revision", "reason", "token-file"} {
-		if err := cmd.MarkFlagRequired(name); err != nil {
-			panic(err) // a name above is misspelled
-		}
-	}
+	require(cmd, "repository", "gate", "cluster", "revision", "reason")
+	cmd.AddCommand(newOverrideListCommand(), newOverrideRevokeCommand())
 	return cmd
 }
 
 func runOverride(cmd *cobra.Command, opts *overrideOptions) error {
 	phases := map[string]hooks.Phase{"presync": hooks.PreSync, "postsync": hooks.PostSync}
 	phase, ok := phases[opts.phase]
-	switch {
-	case !ok:
+	if !ok {
 		return usageError{fmt.Errorf("--phase: expected presync or postsync, found %q", opts.phase)}
-	case opts.output != "text" && opts.output != "json":
-		return usageError{fmt.Errorf("--output: expected one of text, json, found %q", opts.output)}
 	}
-	opts.Request.Phase, opts.Request.For = phase, gate.Duration(opts.howLong)
-	if err := opts.Request.Validate(); err != nil {
+	opts.request.Phase, opts.request.For = phase, gate.Duration(opts.howLong)
+	if err := opts.request.Validate(); err != nil {
 		return usageError{err}
 	}
-	token, err := readTokenFrom(opts.tokenFile, cmd.InOrStdin())
+	person, err := opts.person(cmd)
 	if err != nil {
 		return err
 	}
-	opts.Token = token
-	run, err := client.Override(cmd.Context(), opts.OverrideOptions)
-	var refused *client.RefusalError
-	if errors.As(err, &refused) && refused.Status < 500 && refused.Status != 429 {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "syncgate: not overridden: %v\n", err)
-		return exitError{exitNo}
-	}
+	run, err := client.Override(cmd.Context(), person, opts.request)
 	if err != nil {
-		return fmt.Errorf("override: %w", err)
+		return refusedOr(cmd, "not overridden", fmt.Errorf("override: %w", err))
 	}
 	return printOverride(cmd.OutOrStdout(), opts.output, run)
 }
 
-func readTokenFrom(file string, stdin io.Reader) (string, error) {
-	if file == "-" {
-		return client.ReadToken(stdin, "from standard input")
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return "", fmt.Errorf("read token: %w", err)
-	}
-	defer f.Close()
-	return client.ReadToken(f, file)
-}
-
 func printOverride(w io.Writer, output string, run hooks.Run) error {
 	if output == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(run)
+		return writeJSON(w, run)
 	}
 	c, o := run.Change, run.Override
 	_, err := fmt.Fprintf(w, `%s of gate %s on cluster %s at %.12s is overridden until %s

@@ -25,6 +25,7 @@ import (
 // What a server may send at most, in bytes.
 const (
 	maxRun     = 8 << 20
+	maxRuns    = 64 << 20
 	maxProblem = 64 << 10
 	maxToken   = 64 << 10
 )

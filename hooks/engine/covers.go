@@ -204,7 +204,7 @@ func overriddenUntil(r store.Stored) time.Time {
 	if r.Override == nil {
 		return time.Time{}
 	}
-	return r.Override.Until
+	return r.Override.Ends()
 }
 
 // lost reports that a revision, or the Gate in it, can never be read.

@@ -19,7 +19,7 @@ func answers(r store.Stored, now time.Time, freshFor time.Duration) bool {
 	case hooks.Passed:
 		return now.Before(r.Ended.Add(freshFor))
 	case hooks.Overridden:
-		return r.Override != nil && now.Before(r.Override.Until)
+		return r.Overrides(now)
 	default:
 		return false
 	}

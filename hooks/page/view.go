@@ -40,7 +40,7 @@ func (p *Page) view(r hooks.Run, root string) runView {
 		v.Overdue = now.After(r.Deadline)
 	}
 	v.Took = max(end.Sub(r.Started), 0)
-	v.Holds = r.Override != nil && now.Before(r.Override.Until)
+	v.Holds = r.Overrides(now)
 	for _, res := range r.Results {
 		v.Counts[res.Status]++
 	}

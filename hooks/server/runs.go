@@ -75,7 +75,7 @@ func (s *Server) refused(c *gin.Context, err error) {
 	}
 	status := http.StatusUnprocessableEntity
 	switch r.Code {
-	case hooks.CodeUnknownGate, hooks.CodeUnknownRevision, hooks.CodeUnknownRepo:
+	case hooks.CodeUnknownGate, hooks.CodeUnknownRevision, hooks.CodeUnknownRepo, hooks.CodeUnknownRun:
 		status = http.StatusNotFound
 	}
 	fail(c, status, r.Problem)

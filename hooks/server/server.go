@@ -146,6 +146,8 @@ func (s *Server) Handler() http.Handler {
 	g.GET("/readyz", s.ready)
 	g.POST(hooks.PathChanges, s.timed, s.postChange)
 	g.POST(hooks.PathOverrides, s.timed, s.postOverride)
+	g.GET(hooks.PathOverrides, s.timed, s.listOverrides)
+	g.POST(hooks.PathOverrides+"/:id"+hooks.PathRevoke, s.timed, s.revokeOverride)
 	g.GET(hooks.PathRuns, s.timed, s.listRuns)
 	g.GET(hooks.PathRuns+"/:id", s.timed, s.getRun)
 	g.GET(hooks.PathRuns+"/:id/events", s.events)
