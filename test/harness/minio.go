@@ -60,7 +60,10 @@ func (m *MinIO) Bucket(ctx context.Context, name string, versioned bool) error {
 
 func (m *MinIO) start(ctx context.Context, path string, ports []int) (err error) {
 	m.Endpoint = fmt.Sprintf("%s:%d", host, ports[0])
-	m.Client, err = minio.New(m.Endpoint, &minio.Options{Creds: s3credentials.NewStaticV4(m.AccessKey, m.SecretKey, "")})
+	m.Client, err = minio.New(m.Endpoint, &minio.Options{
+		Creds:           s3credentials.NewStaticV4(m.AccessKey, m.SecretKey, ""),
+		TrailingHeaders: true, // for checksums of uploads
+	})
 	if err != nil {
 		return fmt.Errorf("make S3 client: %w", err)
 	}

@@ -1,6 +1,7 @@
 package product
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -38,18 +39,27 @@ func Install(ctx context.Context, cp *harness.ControlPlane, values map[string]an
 	return nil
 }
 
+// Access says where a kubeconfig is written and what is in it.
+type Access struct {
+	File string
+	// Cluster is what context, cluster and user are called.
+	Cluster string
+	// URL is another way to the API server than the straight one; may be "".
+	URL string
+}
+
 // WriteAccess writes a kubeconfig with the access of Syncgate's own account: what
 // the installed chart allows, and nothing else.
-func WriteAccess(ctx context.Context, cp *harness.ControlPlane, cluster, file string) error {
+func WriteAccess(ctx context.Context, cp *harness.ControlPlane, a Access) error {
 	token, err := cp.Token(ctx, Release, Release, "", 24*time.Hour)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(a.File), 0o700); err != nil {
 		return err
 	}
-	return harness.WriteKubeconfig(file, cluster, &rest.Config{
-		Host: cp.Config.Host, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: cp.Config.CAData},
+	return harness.WriteKubeconfig(a.File, a.Cluster, &rest.Config{
+		Host: cmp.Or(a.URL, cp.Config.Host), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: cp.Config.CAData},
 	})
 }
 

@@ -17,7 +17,7 @@ var scenarios = []struct {
 	name string
 	run  func(ctx context.Context, t *testing.T, w *world.World, site *world.Site)
 }{
-	{"passes", passes},
+	{"second-cluster", secondCluster},
 	{"drift", drift},
 	{"backup", waitsForABackup},
 	{"presync-fails", preSyncFails},
@@ -25,9 +25,15 @@ var scenarios = []struct {
 	{"retries", retries},
 	{"helm-hooks", helmHooks},
 	{"hotfix", hotfix},
+	{"bucket", inABucket},
+	{"server-stays-away", serverStaysAway},
+	{"overridden", overridden},
 	{"bypass-seen", seen},
 	{"bypass-blocked", blocked},
 	{"bypass-weakened", weakened},
+	{"bypass-retried", retried},
+	{"bypass-healed", healed},
+	{"bypass-overlapped", overlapped},
 }
 
 // faults are what happens to the gate server meanwhile. They come one after

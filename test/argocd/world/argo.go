@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/syncgate/syncgate/plugin/inject"
 	"github.com/syncgate/syncgate/test/harness"
+	"github.com/syncgate/syncgate/test/product"
 )
 
 // GateName is the name of every site's Gate.
@@ -25,20 +27,25 @@ func Application() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "applications"}
 }
 
-// startArgo starts Argo CD in the first cluster, the plugin on its plugins
+// PluginAway is a second plugin. It is as the first one, called "syncgate", but
+// that its hook Jobs reach the gate server by World.Away.
+const PluginAway = "away"
+
+// startArgo starts Argo CD in the first cluster, the plugins on its plugins
 // folder, and makes the second cluster and the repositories known to it.
 func (w *World) startArgo(ctx context.Context, opts Options) (err error) {
 	if w.Argo, err = harness.StartArgoCD(ctx, w.EU.ControlPlane, opts.Major, harness.Options{Dir: w.stage.Path("argocd")}); err != nil {
 		return err
 	}
 	w.stops = append(w.stops, w.Argo.Stop)
-	socket := filepath.Join(w.Argo.Plugins, "syncgate.sock")
-	_, err = w.stage.Start(ctx, harness.Command{
-		Name: "plugin", Path: filepath.Join(w.programs, "syncgate-cmp-server"), Args: []string{"--plugins-dir", w.Argo.Plugins},
-		Env:   environment("SYNCGATE_HOOK_IMAGE="+HookImage, "SYNCGATE_SERVER_URL="+w.hooks.server, "SYNCGATE_SERVER_CA_FILE="+w.hooks.caFile),
-		Ready: func(context.Context) error { _, err := os.Stat(socket); return err },
-	})
-	if err != nil {
+	if w.Away, err = harness.StartRelay(strings.TrimPrefix(w.hooks.server, "https://")); err != nil {
+		return err
+	}
+	w.stops = append(w.stops, w.Away.Stop)
+	if err := w.startPlugin(ctx, "syncgate", w.hooks.server); err != nil {
+		return err
+	}
+	if err := w.startPlugin(ctx, PluginAway, "https://"+w.Away.Address, "--discover=false"); err != nil {
 		return err
 	}
 	if err := w.Argo.AddCluster(ctx, w.US.Name, w.US.Config); err != nil {
@@ -50,6 +57,18 @@ func (w *World) startArgo(ctx context.Context, opts Options) (err error) {
 		}
 	}
 	return nil
+}
+
+// startPlugin starts a plugin whose hook Jobs ask a server.
+func (w *World) startPlugin(ctx context.Context, name, server string, flags ...string) error {
+	socket := filepath.Join(w.Argo.Plugins, name+".sock")
+	_, err := w.stage.Start(ctx, harness.Command{
+		Name: "plugin-" + name, Path: filepath.Join(w.programs, product.PluginProgram),
+		Args:  append([]string{"--plugins-dir", w.Argo.Plugins, "--name", name}, flags...),
+		Env:   environment("SYNCGATE_HOOK_IMAGE="+HookImage, "SYNCGATE_SERVER_URL="+server, "SYNCGATE_SERVER_CA_FILE="+w.hooks.caFile),
+		Ready: func(context.Context) error { _, err := os.Stat(socket); return err },
+	})
+	return err
 }
 
 // App is a site's Application for a cluster.
@@ -290,11 +309,25 @@ func (a *App) AwaitJobLog(ctx context.Context, phase, revision string, says func
 // Version is the version that the Mattermost resource on the cluster asks for,
 // "" when there is none.
 func (a *App) Version(ctx context.Context) (string, error) {
+	spec, err := a.mattermost(ctx)
+	version, _ := spec["version"].(string)
+	return version, err
+}
+
+// Replicas is how many it asks for.
+func (a *App) Replicas(ctx context.Context) (int64, error) {
+	spec, err := a.mattermost(ctx)
+	replicas, _ := spec["replicas"].(int64)
+	return replicas, err
+}
+
+// mattermost is what the Mattermost resource on the cluster asks for, nil when
+// there is none.
+func (a *App) mattermost(ctx context.Context) (spec map[string]any, err error) {
 	list, err := a.w.Cluster(a.Cluster).Dynamic.Resource(mattermosts()).Namespace(a.Site.Name).List(ctx, metav1.ListOptions{})
 	if err != nil || len(list.Items) == 0 {
-		return "", err
+		return nil, err
 	}
-	spec, _ := list.Items[0].Object["spec"].(map[string]any)
-	version, _ := spec["version"].(string)
-	return version, nil
+	spec, _ = list.Items[0].Object["spec"].(map[string]any)
+	return spec, nil
 }

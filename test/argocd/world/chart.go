@@ -32,13 +32,14 @@ func (w *World) installAccount(ctx context.Context, c *Cluster, namespaces []str
 	if err := product.Install(ctx, c.ControlPlane, w.chartValues(c, namespaces)); err != nil {
 		return err
 	}
-	return product.WriteAccess(ctx, c.ControlPlane, c.Name, c.access)
+	return product.WriteAccess(ctx, c.ControlPlane, product.Access{File: c.access, Cluster: c.Name, URL: "https://" + c.Way.Address})
 }
 
 func (w *World) chartValues(c *Cluster, namespaces []string) map[string]any {
-	var list []any
+	var list, oncall []any
 	for _, ns := range namespaces {
 		list = append(list, ns)
+		oncall = append(oncall, map[string]any{"kind": "ServiceAccount", "namespace": ns, "name": OnCall})
 	}
 	return map[string]any{
 		"server": map[string]any{"enabled": false},
@@ -49,7 +50,7 @@ func (w *World) chartValues(c *Cluster, namespaces []string) map[string]any {
 				"apiGroups": []any{mattermosts().Group}, "resources": []any{mattermosts().Resource},
 			}},
 			"applications": map[string]any{"enabled": c == w.EU, "namespace": harness.ArgoNamespace},
-			"override":     map[string]any{"enabled": true},
+			"override":     map[string]any{"enabled": true, "subjects": oncall},
 		},
 	}
 }

@@ -60,6 +60,11 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		if cfg.Admission, err = w.admissionOf(); err != nil {
 			return err
 		}
+		bucket, err := w.bucketStore()
+		if err != nil {
+			return err
+		}
+		cfg.Stores = append(cfg.Stores, bucket)
 		if opts.Configure != nil {
 			opts.Configure(&cfg)
 		}
@@ -73,7 +78,7 @@ func (w *World) startServer(ctx context.Context, opts Options) error {
 		w.Server = &Server{URL: cfg.PublicURL, CAFile: ca, stage: w.stage, database: cfg.Database.Path}
 		w.hooks = hookConfig{server: cfg.PublicURL, caFile: ca}
 		w.Server.command = harness.Command{
-			Name: "syncgate-server", Path: filepath.Join(w.programs, "syncgate-server"), Args: []string{"--config", file},
+			Name: "syncgate-server", Path: filepath.Join(w.programs, product.ServerProgram), Args: []string{"--config", file},
 			Env: environment(), Ready: product.Ready(client, cfg.PublicURL+"/readyz"),
 		}
 		return w.Server.Start(ctx)

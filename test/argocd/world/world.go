@@ -1,7 +1,7 @@
 // Package world is everything around a sync, for the end-to-end tests: two
 // clusters with controllers and kubelets, the whole of Argo CD of one major in
-// the first, GitHub with its repositories, a folder of backups, the Mattermost
-// Operator, the gate server and the plugin. All runs as processes and
+// the first, GitHub with its repositories, a folder and a bucket of backups, the
+// Mattermost Operator, the gate server and the plugin. All runs as processes and
 // goroutines of this machine and is gone with Stop.
 //
 // What tests need is told apart by Site: a repository of its own, a namespace
@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,8 @@ type World struct {
 	EU, US *Cluster
 	Argo   *harness.ArgoCD
 	Server *Server
+	// Away is how hook Jobs of PluginAway reach it.
+	Away *harness.Relay
 	// GitHub plays github.com; it can be told to fail.
 	GitHub *githubd.Server
 	// GitHubURL is where it is served.
@@ -79,6 +82,7 @@ type World struct {
 	sites    map[string]*Site
 	token    string // Syncgate's on GitHub
 
+	s3        *harness.MinIO
 	pathToken string // of EU's API server
 	app       string // where Mattermost's own API is played
 	hooks     hookConfig
@@ -183,10 +187,10 @@ func (w *World) mattermost(rw http.ResponseWriter, _ *http.Request) {
 	_, _ = rw.Write([]byte(`{"status": "OK", "database_status": "OK", "filestore_status": "OK"}`))
 }
 
-// startClusters starts both side by side, after their programs are there: they
-// would both tell of building them.
+// startClusters starts both side by side, the bucket beside them, after their
+// programs are there: they would both tell of building them.
 func (w *World) startClusters(ctx context.Context, opts Options) error {
-	for _, tool := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", fmt.Sprintf("argocd%d", opts.Major)} {
+	for _, tool := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "minio", fmt.Sprintf("argocd%d", opts.Major)} {
 		if _, err := harness.Tool(ctx, tool, os.Stderr); err != nil {
 			return err
 		}
@@ -196,9 +200,13 @@ func (w *World) startClusters(ctx context.Context, opts Options) error {
 	for _, c := range w.Clusters() {
 		group.Go(func() error { return w.startCluster(ctx, c, opts) })
 	}
+	group.Go(func() error { return w.startBucket(ctx) })
 	err := group.Wait()
 	for _, c := range w.Clusters() {
 		w.stops = append(w.stops, c.stop)
+	}
+	if w.s3 != nil {
+		w.stops = append(w.stops, w.s3.Stop)
 	}
 	return err
 }
@@ -219,6 +227,8 @@ type Cluster struct {
 	*harness.ControlPlane
 	Kubelet *kubelet.Kubelet
 	Name    string
+	// Way is how the gate server, and nobody else, reaches the API server.
+	Way *harness.Relay
 
 	operator *operator
 	access   string // kubeconfig of the gate server
@@ -231,6 +241,9 @@ func (c *Cluster) stop() error {
 	}
 	if c.Kubelet != nil {
 		errs = append(errs, c.Kubelet.Stop())
+	}
+	if c.Way != nil {
+		errs = append(errs, c.Way.Stop())
 	}
 	if c.ControlPlane != nil {
 		errs = append(errs, c.Stop())
@@ -279,6 +292,9 @@ func (w *World) startCluster(ctx context.Context, c *Cluster, opts Options) (err
 		if err := c.ApplyYAML(ctx, []byte(Neighbour), harness.ApplyOptions{Namespace: site}); err != nil {
 			return err
 		}
+	}
+	if c.Way, err = harness.StartRelay(strings.TrimPrefix(c.Config.Host, "https://")); err != nil {
+		return err
 	}
 	c.access = w.stage.Path("server", c.Name+".kubeconfig")
 	if err := w.installAccount(ctx, c, opts.Sites); err != nil {

@@ -22,5 +22,5 @@ func (s *Story) installAccount(ctx context.Context, k *standIn) (kubeconfig stri
 		return "", err
 	}
 	file := s.stage.Path("server", k.Name+".kubeconfig")
-	return file, product.WriteAccess(ctx, k.ControlPlane, k.Name, file)
+	return file, product.WriteAccess(ctx, k.ControlPlane, product.Access{File: file, Cluster: k.Name})
 }
