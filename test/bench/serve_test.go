@@ -146,6 +146,7 @@ func (w servers) reportCPU(b *testing.B) {
 // served is a plugin server with what it has been asked.
 type served struct {
 	process    *harness.Process
+	socket     string
 	client     apiclient.ConfigManagementPluginServiceClient
 	repository string
 	asked      atomic.Int64
@@ -231,22 +232,30 @@ func (s *served) cpuEach(b *testing.B) time.Duration {
 	return (s.cpu(b) - s.warmCPU) / time.Duration(s.asked.Load()-s.warmAsked)
 }
 
-// cpu is the processor time of the server so far, with that of children which
-// have ended.
+// cpu is the processor time of the server so far.
 func (s *served) cpu(b *testing.B) time.Duration {
 	b.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.process.PID()))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
+	return processorTime(b, s.process)
+}
+
+// processorTime is that of processes so far, with that of children which have
+// ended.
+func processorTime(b *testing.B, processes ...*harness.Process) time.Duration {
+	b.Helper()
 	var ticks int64
-	for _, field := range strings.Fields(rest)[11:15] { // utime, stime, cutime, cstime
-		n, err := strconv.ParseInt(field, 10, 64)
+	for _, p := range processes {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
 		if err != nil {
 			b.Fatal(err)
 		}
-		ticks += n
+		_, rest, _ := strings.Cut(string(text), ") ")
+		for _, field := range strings.Fields(rest)[11:15] { // utime, stime, cutime, cstime
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ticks += n
+		}
 	}
 	return time.Duration(ticks) * time.Second / ticksEach
 }
@@ -303,7 +312,7 @@ func startServer(b *testing.B, repository, dir string, c harness.Command) *serve
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = conn.Close() })
-	return &served{process: p, client: apiclient.NewConfigManagementPluginServiceClient(conn), repository: repository}
+	return &served{process: p, socket: socket, client: apiclient.NewConfigManagementPluginServiceClient(conn), repository: repository}
 }
 
 func lookPath(name string) string {
@@ -332,7 +341,7 @@ func serverDir(b *testing.B) string {
 }
 
 // newNative builds and starts Syncgate's plugin server.
-func newNative(b *testing.B, repository string) *served {
+func newNative(b *testing.B, repository string, flags ...string) *served {
 	b.Helper()
 	dir := serverDir(b)
 	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", filepath.Join(dir, "bin"),
@@ -343,20 +352,21 @@ func newNative(b *testing.B, repository string) *served {
 	}
 	return startServer(b, repository, dir, harness.Command{
 		Name: "native", Path: filepath.Join(dir, "bin", product.PluginProgram),
-		Args: []string{"--name", "shop", "--plugins-dir", filepath.Join(dir, "plugins"), "--log-level", "warn"},
+		Args: append([]string{"--name", "shop", "--plugins-dir", filepath.Join(dir, "plugins"), "--log-level", "warn"}, flags...),
 		Env: append(slices.Clone(os.Environ()),
 			"SYNCGATE_HOOK_IMAGE=registry.example.com/syncgate:v1", "SYNCGATE_SERVER_URL=https://syncgate.syncgate.svc"),
 	})
 }
 
-// stockConfig has the stock server run Helm.
+// stockConfig has the stock server run Helm. The cluster comes as a variable of the
+// Application's plugin, or as its parameter.
 const stockConfig = `apiVersion: argoproj.io/v1alpha1
 kind: ConfigManagementPlugin
 metadata: {name: shop}
 spec:
   generate:
     command: [sh, -c]
-    args: ['exec helm template shop chart --namespace shop --include-crds --kube-version "$KUBE_VERSION" -f values/common.yaml -f "values/$ARGOCD_ENV_CLUSTER.yaml"']
+    args: ['exec helm template "$ARGOCD_APP_NAME" chart --namespace "$ARGOCD_APP_NAMESPACE" --include-crds --kube-version "$KUBE_VERSION" -f values/common.yaml -f "values/${PARAM_CLUSTER:-$ARGOCD_ENV_CLUSTER}.yaml"']
 `
 
 // newStock starts Argo CD's own plugin server.

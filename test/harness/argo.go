@@ -29,17 +29,19 @@ type ArgoCD struct {
 
 	home   *ControlPlane
 	binary string
+	flags  []string
 }
 
 // StartArgoCD installs the CustomResourceDefinitions and the configuration of
-// Argo CD 2 or 3 in its home and starts it.
-func StartArgoCD(ctx context.Context, home *ControlPlane, major int, opts Options) (*ArgoCD, error) {
+// Argo CD 2 or 3 in its home and starts it. More flags of its
+// application-controller may be given.
+func StartArgoCD(ctx context.Context, home *ControlPlane, major int, opts Options, controller ...string) (*ArgoCD, error) {
 	opts = opts.or("argocd")
 	binary, err := Tool(ctx, fmt.Sprintf("argocd%d", major), opts.Log)
 	if err != nil {
 		return nil, err
 	}
-	a := &ArgoCD{Major: major, home: home, binary: binary}
+	a := &ArgoCD{Major: major, home: home, binary: binary, flags: controller}
 	if err := InstallArgoSettings(ctx, home, major, ArgoNamespace); err != nil {
 		return nil, fmt.Errorf("install Argo CD %d: %w", major, err)
 	}
@@ -83,12 +85,13 @@ func (a *ArgoCD) secret(ctx context.Context, kind, name string, data map[string]
 
 func (a *ArgoCD) startController(ctx context.Context) error {
 	return WithPorts(1, func(ports []int) (err error) {
-		a.Controller, err = a.program(ctx, "argocd-application-controller", ports[0],
+		a.Controller, err = a.program(ctx, "argocd-application-controller", ports[0], append([]string{
 			"--metrics-port", strconv.Itoa(ports[0]), "--repo-server", a.Address, "--repo-server-plaintext", "--redis", a.cache.Addr(),
 			// By default a refresh that fails is not shown for minutes.
 			"--repo-error-grace-period-seconds", "0",
 			"--app-resync", "15", "--app-resync-jitter", "0", "--self-heal-timeout-seconds", "1",
-			"--status-processors", "4", "--operation-processors", "4")
+			"--status-processors", "4", "--operation-processors", "4",
+		}, a.flags...)...)
 		return err
 	})
 }
