@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // serveOptions are the flags.
 type serveOptions struct {
 	dir, name, tag, level string
-	concurrency           int
+	concurrency, archives int
 	discover              bool
 }
 
@@ -95,6 +95,7 @@ Exit codes: 0 ended when asked, 2 could not start or broke.`,
 	f.StringVar(&o.level, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.discover, "discover", true, "claim folders with a Gate for Applications that name no plugin; costs every Application one more copy of its repository")
 	f.IntVar(&o.concurrency, "concurrency", 0, "how many requests are worked on at once (default 8)")
+	f.IntVar(&o.archives, "archives-mib", 0, "how many MiB the archives of all requests hold in memory together, one of them at most half; requests for which there is no room wait (default 1024)")
 	return cmd
 }
 
@@ -108,8 +109,11 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) error {
 	if err := at.UnmarshalText([]byte(o.level)); err != nil {
 		return fmt.Errorf("read --log-level: expected debug, info, warn or error, found %q", o.level)
 	}
+	if o.archives < 0 {
+		return fmt.Errorf("read --archives-mib: expected a number from 0, found %d", o.archives)
+	}
 	log := slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: at}))
-	service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, NoDiscovery: !o.discover, Concurrency: o.concurrency, Log: log})
+	service, err := cmpserver.New(cmpserver.Options{Hooks: hooks, NoDiscovery: !o.discover, Concurrency: o.concurrency, ArchivesBytes: int64(o.archives) << 20, Log: log})
 	if err != nil {
 		return err
 	}

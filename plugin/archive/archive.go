@@ -61,9 +61,14 @@ var ErrLimit = errors.New("limit hit")
 // ErrUnsafe is the error of an archive with a path or link that leaves it.
 var ErrUnsafe = errors.New("unsafe entry")
 
-// Read reads the archive to its end. It stops when ctx does.
-func Read(ctx context.Context, r io.Reader, limits Limits) (*FS, error) {
-	in := &reader{limits: limits.withDefaults(), fs: newFS(), sum: sha256.New()}
+// Read reads the archive to its end. It stops when ctx does. What it holds is taken
+// of share, which the caller releases once nobody uses the FS any more; nil bounds it
+// by limits alone.
+func Read(ctx context.Context, r io.Reader, limits Limits, share *Share) (*FS, error) {
+	in := &reader{limits: limits.withDefaults(), fs: newFS(), sum: sha256.New(), share: share}
+	if share != nil {
+		in.limits.Bytes = min(in.limits.Bytes, share.pool.Each())
+	}
 	in.packed = &counter{ctx: ctx, r: r, most: in.limits.Compressed}
 	zip, err := gzip.NewReader(in.packed)
 	if err != nil {
@@ -87,6 +92,7 @@ type reader struct {
 	packed  *counter
 	fs      *FS
 	sum     hash.Hash
+	share   *Share
 	seen    int
 	written int64
 }
@@ -167,9 +173,15 @@ func (in *reader) content(name string, size int64, r io.Reader) ([]byte, error) 
 	// The header comes before the bytes: memory is taken as they arrive, since
 	// a header can promise anything.
 	const first = 1 << 20
+	if err := in.hold(name, min(size, first), size); err != nil {
+		return nil, err
+	}
 	data := make([]byte, 0, min(size, first))
 	for int64(len(data)) < size {
 		if len(data) == cap(data) {
+			if err := in.hold(name, min(2*int64(len(data)), size), size); err != nil {
+				return nil, err
+			}
 			data = append(data, 0)[:len(data)]
 		}
 		n, err := r.Read(data[len(data):min(int64(cap(data)), size)])
@@ -182,6 +194,14 @@ func (in *reader) content(name string, size int64, r io.Reader) ([]byte, error) 
 		}
 	}
 	return data, nil
+}
+
+// hold takes room for so many bytes of a file of a size, beside all files before it.
+func (in *reader) hold(name string, bytes, size int64) error {
+	if err := in.share.hold(in.packed.ctx, in.written-size+bytes); err != nil {
+		return fmt.Errorf("read archive: entry %.200q: %w", name, err)
+	}
+	return nil
 }
 
 func (in *reader) ratio(have, size int64) error {

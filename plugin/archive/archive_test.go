@@ -54,7 +54,7 @@ func TestRead(t *testing.T) {
 		{Name: "apps/us", Typeflag: tar.TypeSymlink, Linkname: "eu"},
 		{Name: "root", Typeflag: tar.TypeSymlink, Linkname: "./apps/us/values.yaml"},
 	}, 'x')
-	fsys, err := archive.Read(t.Context(), bytes.NewReader(data), archive.Limits{})
+	fsys, err := archive.Read(t.Context(), bytes.NewReader(data), archive.Limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := archive.Read(t.Context(), bytes.NewReader(pack(t, tt.headers, 0)), tt.limits)
+			_, err := archive.Read(t.Context(), bytes.NewReader(pack(t, tt.headers, 0)), tt.limits, nil)
 			if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("want %v with %q, got %v", tt.is, tt.want, err)
 			}
@@ -114,7 +114,7 @@ func TestReadRefusesDamage(t *testing.T) {
 	tests := map[string][]byte{"empty": nil, "not gzip": []byte("hello, this is no archive"), "cut": data[:len(data)/2], "flipped": flipped}
 	for name, in := range tests {
 		t.Run(name, func(t *testing.T) {
-			if _, err := archive.Read(t.Context(), bytes.NewReader(in), archive.Limits{}); err == nil {
+			if _, err := archive.Read(t.Context(), bytes.NewReader(in), archive.Limits{}, nil); err == nil {
 				t.Fatal("want an error")
 			}
 		})
@@ -129,7 +129,7 @@ func TestReadStopsWithItsContext(t *testing.T) {
 		return copy(p, data[20:]), io.EOF
 	}))
 	cancel()
-	if _, err := archive.Read(ctx, r, archive.Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := archive.Read(ctx, r, archive.Limits{}, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("want context.Canceled, got %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestLinksInACircleEnd(t *testing.T) {
 	data := pack(t, []tar.Header{
 		{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "b"}, {Name: "b", Typeflag: tar.TypeSymlink, Linkname: "a"},
 	}, 0)
-	fsys, err := archive.Read(t.Context(), bytes.NewReader(data), archive.Limits{})
+	fsys, err := archive.Read(t.Context(), bytes.NewReader(data), archive.Limits{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func FuzzRead(f *testing.F) {
 	f.Add(pack(f, []tar.Header{{Name: "a/b", Size: 3}, {Name: "l", Typeflag: tar.TypeSymlink, Linkname: "a"}}, 'x'))
 	limits := archive.Limits{Bytes: 1 << 20, Entries: 100}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fsys, err := archive.Read(t.Context(), bytes.NewReader(data), limits)
+		fsys, err := archive.Read(t.Context(), bytes.NewReader(data), limits, nil)
 		if err != nil {
 			return
 		}
@@ -187,7 +187,7 @@ func TestSumTellsTreesApart(t *testing.T) {
 	known := map[[32]byte]string{}
 	for name, headers := range trees {
 		for _, body := range []byte("xy") {
-			fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, headers, body)), archive.Limits{})
+			fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, headers, body)), archive.Limits{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +202,7 @@ func TestSumTellsTreesApart(t *testing.T) {
 		h.ModTime = time.Unix(1, 0)
 		again = append(again, h)
 	}
-	fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, again, 'x')), archive.Limits{})
+	fsys, err := archive.Read(t.Context(), bytes.NewReader(pack(t, again, 'x')), archive.Limits{}, nil)
 	if err != nil || known[fsys.Sum()] != "one" {
 		t.Errorf("expected the sum of one at another time too, found %q, %v", known[fsys.Sum()], err)
 	}

@@ -37,9 +37,9 @@ type received struct {
 // maxVariables bounds the environment that comes with a request.
 const maxVariables = 4096
 
-// receive reads the metadata, then the archive, and holds the archive against
-// the sum in the metadata.
-func (s *Service) receive(ctx context.Context, in stream) (received, error) {
+// receive reads the metadata, then the archive, which takes its room of share,
+// and holds the archive against the sum in the metadata.
+func (s *Service) receive(ctx context.Context, in stream, share *archive.Share) (received, error) {
 	first, err := in.Recv()
 	if err != nil {
 		return received{}, fmt.Errorf("receive repository: %w", err)
@@ -60,11 +60,12 @@ func (s *Service) receive(ctx context.Context, in stream) (received, error) {
 	req.Root = plugin.Narrowed(req.Dir, meta.GetAppRelPath())
 	req.Dir = path.Join(req.Root, meta.GetAppRelPath())
 	body := &pieces{in: in, sum: sha256.New()}
-	tree, err := archive.Read(ctx, body, s.opts.Limits)
+	tree, err := archive.Read(ctx, body, s.opts.Limits, share)
 	if err == nil {
 		err = body.finish(meta.GetChecksum())
 	}
 	if err != nil {
+		share.Release()
 		takeRest(ctx, in)
 		return received{request: req, invalid: err}, nil //nolint:nilerr // it goes along
 	}

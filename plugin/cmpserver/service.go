@@ -32,6 +32,10 @@ type Options struct {
 	Hooks inject.Config
 	// Limits bound the archives it accepts.
 	Limits archive.Limits
+	// ArchivesBytes bounds what the archives of all requests hold in memory
+	// together; one of them may hold half. Requests for which there is no room
+	// wait for it. Default 1 GiB.
+	ArchivesBytes int64
 	// Render bounds the renders, those of all requests together.
 	Render render.Limits
 	// NoDiscovery answers for Applications that name the plugin alone. Without
@@ -48,6 +52,7 @@ type Options struct {
 type Service struct {
 	opts  Options
 	slots chan struct{}
+	pool  *archive.Pool
 	json  *converter
 	// renderers are the same for all requests: together they bound the renders
 	// that nobody waits for any more, which cannot be stopped.
@@ -64,8 +69,11 @@ func New(opts Options) (*Service, error) {
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = 8
 	}
+	if opts.ArchivesBytes <= 0 {
+		opts.ArchivesBytes = 1 << 30
+	}
 	return &Service{
-		opts: opts, slots: make(chan struct{}, opts.Concurrency), json: newConverter(convertedBytes),
+		opts: opts, slots: make(chan struct{}, opts.Concurrency), pool: archive.NewPool(opts.ArchivesBytes), json: newConverter(convertedBytes),
 		renderers: render.New(opts.Render), passed: plugin.NewPassed(),
 	}, nil
 }
@@ -190,7 +198,9 @@ func (s *Service) serve(call string, in stream, work func(context.Context, recei
 		return status.Error(codes.DeadlineExceeded, plugin.Explain(fmt.Errorf(
 			"%s: no turn before the deadline: %d requests are worked on at once (limit concurrency); raise it, or the repo-server's timeout", call, s.opts.Concurrency)))
 	}
-	got, err := s.receive(ctx, in)
+	share := s.pool.Join(roomUntil(ctx))
+	defer share.Release()
+	got, err := s.receive(ctx, in, share)
 	if err != nil {
 		takeRest(ctx, in)
 	}
@@ -210,6 +220,19 @@ func (s *Service) serve(call string, in stream, work func(context.Context, recei
 // answerMargin is kept of the caller's deadline for sending the answer, so that
 // the message arrives and not a bare timeout. The stock server keeps as much.
 const answerMargin = 100 * time.Millisecond
+
+// roomPart of what is left of the caller's deadline is kept for taking the rest of an
+// archive for which there was no room: who cannot send it does not read why.
+const roomPart = 5
+
+// roomUntil is until when a request waits for room for its archive.
+func roomUntil(ctx context.Context) time.Time {
+	at, ok := ctx.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	return at.Add(-time.Until(at) / roomPart)
+}
 
 func early(ctx context.Context) (context.Context, context.CancelFunc) {
 	if at, ok := ctx.Deadline(); ok {
