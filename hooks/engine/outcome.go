@@ -50,7 +50,7 @@ func (e *Engine) outcome(ctx context.Context, op gitops.Operation, at *operated)
 			return e.notLetGo(*r), nil
 		}
 		overridden = overridden || r.Verdict == hooks.Overridden
-		passed, last = append(passed, fmt.Sprintf("%s %s", phase, r.Verdict)), *r
+		passed, last = append(passed, fmt.Sprintf("%s %s", phase, r.Verdict)+decidedBy(*r)), *r
 	}
 	if len(passed) == 0 || !op.Applied {
 		return nil, nil //nolint:nilnil // nothing of it is ours to tell
@@ -62,6 +62,17 @@ func (e *Engine) outcome(ctx context.Context, op gitops.Operation, at *operated)
 	n.Message = fmt.Sprintf("revision %.12s of gate %s on cluster %s: %s; %s",
 		at.key.Revision, at.key.Gate, at.key.Cluster, strings.Join(passed, ", "), e.whereRun(last))
 	return n, nil
+}
+
+// maxWhy is how much of the reason of an override a Notice has, in bytes.
+const maxWhy = 200
+
+// decidedBy is who overrode a Run, and why.
+func decidedBy(r store.Stored) string {
+	if r.Override == nil {
+		return ""
+	}
+	return fmt.Sprintf(" by %s (%s)", r.Override.By, cut(r.Override.Reason, maxWhy))
 }
 
 // askedBy is the newest Run of a phase that the operation's hook asked for, nil

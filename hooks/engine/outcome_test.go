@@ -74,7 +74,7 @@ func TestObserveOverridden(t *testing.T) {
 	override(t, e, overrideRequest(hooks.PreSync, "b"))
 	evaluate(t, e, enginetest.Change(hooks.PostSync, "b", "job"))
 	n := observe(t, e, operation("b", nil))
-	if n == nil || !n.Warning || n.Reason != "GateOverridden" || !strings.Contains(n.Message, "preSync Overridden, postSync Passed") {
+	if n == nil || !n.Warning || n.Reason != "GateOverridden" || !strings.Contains(n.Message, "preSync Overridden by jane (the store is down), postSync Passed") {
 		t.Errorf("got %+v", n)
 	}
 }

@@ -51,7 +51,7 @@ func overridden(ctx context.Context, t *testing.T, w *world.World, site *world.S
 		contains(t, "PreSync log", log, line("verdict", "Overridden")+"overridden by "+site.Name+"/"+world.OnCall, why)
 		passed(ctx, t, app, sha, "postsync")
 		version(ctx, t, app, "11.8.0")
-		message, err := app.AwaitEvent(ctx, "GateOverridden", sha[:12], "preSync Overridden", "postSync Passed")
+		message, err := app.AwaitEvent(ctx, "GateOverridden", sha[:12], "preSync Overridden by "+site.Name+"/"+world.OnCall+" ("+why+")", "postSync Passed")
 		must(t, err)
 		t.Log(message)
 		for who, detail := range map[string]string{world.OnCall: sha + " until %: " + why, "visitor": "may not override gate mattermost at " + sha} {
