@@ -9,7 +9,10 @@ type Operation struct {
 	ID string
 	// Application is "namespace/name".
 	Application string
-	Sources     []OperationSource
+	// ApplicationID tells an Application from every other, also from those of its
+	// name elsewhere and before it.
+	ApplicationID string
+	Sources       []OperationSource
 	// By is who asked for it, "" when nobody is named; Automated that the tool
 	// did so itself.
 	By        string

@@ -168,8 +168,8 @@ func (w *watcher) operation(app *v1alpha1.Application) (gitops.Operation, bool) 
 	}
 	op := gitops.Operation{
 		ID:          string(app.UID) + "@" + s.StartedAt.UTC().Format(time.RFC3339Nano),
-		Application: app.Namespace + "/" + app.Name,
-		By:          s.Operation.InitiatedBy.Username, Automated: s.Operation.InitiatedBy.Automated,
+		Application: app.Namespace + "/" + app.Name, ApplicationID: string(app.UID),
+		By: s.Operation.InitiatedBy.Username, Automated: s.Operation.InitiatedBy.Automated,
 		Applied: s.Phase.Successful(), Started: s.StartedAt.UTC(), Finished: s.FinishedAt.UTC(),
 		Skipped: skipped(s.Operation.Sync), Unversioned: len(s.Operation.Sync.Manifests) > 0,
 	}

@@ -73,7 +73,7 @@ func watchOne(t *testing.T, app *unstructured.Unstructured, seen func(context.Co
 func TestOperations(t *testing.T) {
 	source := gitops.OperationSource{URL: "https://git.example/fleet", Path: "chat", Revision: sha, Plugin: true, Cluster: "eu"}
 	base := gitops.Operation{
-		ID: "u-1@2026-03-01T12:00:00Z", Application: "argocd/chat", Sources: []gitops.OperationSource{source}, Applied: true,
+		ID: "u-1@2026-03-01T12:00:00Z", Application: "argocd/chat", ApplicationID: "u-1", Sources: []gitops.OperationSource{source}, Applied: true,
 		Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Finished: time.Date(2026, 3, 1, 12, 0, 9, 0, time.UTC),
 	}
 	with := func(edit func(*gitops.Operation)) gitops.Operation {

@@ -40,8 +40,8 @@ func (e *Engine) Observe(ctx context.Context, op gitops.Operation) (*gitops.Noti
 		return nil, err
 	}
 	var worst *gitops.Notice
-	for _, src := range op.Sources {
-		n, err := e.observe(ctx, op, src)
+	for i := range op.Sources {
+		n, err := e.observe(ctx, op, i)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,8 @@ func (e *Engine) remembers(ctx context.Context, op gitops.Operation) (bool, erro
 	return op.Started.After(since), err
 }
 
-func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.OperationSource) (*gitops.Notice, error) {
+func (e *Engine) observe(ctx context.Context, op gitops.Operation, source int) (*gitops.Notice, error) {
+	src := op.Sources[source]
 	repo, ok := e.urls[canonicalURL(src.URL)]
 	if !ok {
 		return nil, nil // not of a repository that is guarded
@@ -102,6 +103,9 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, src gitops.Op
 	case err != nil:
 		return nil, err
 	case why == "" && src.Plugin:
+		if n, err := e.rejudged(ctx, op, source, at); err != nil || n != nil {
+			return n, err
+		}
 		return e.outcome(ctx, op, at)
 	case why == "":
 		return nil, nil
@@ -244,17 +248,13 @@ func (e *Engine) passedBefore(ctx context.Context, k store.Key, began time.Time)
 // notice writes it down once, has the change validated where the Gate asks for
 // that, and says what it is.
 func (e *Engine) notice(ctx context.Context, op gitops.Operation, src gitops.OperationSource, at *operated, why string, passed bool) (*gitops.Notice, error) {
-	who := cmp.Or(op.By, "somebody")
-	if op.Automated {
-		who = "Argo CD itself"
-	}
 	k := at.key
 	what := fmt.Sprintf("to %.12s", k.Revision)
 	if op.Unversioned {
 		what = fmt.Sprintf("of what is in no commit (at %.12s)", k.Revision)
 	}
 	n := &gitops.Notice{Warning: true, Reason: gateBypassed, Message: fmt.Sprintf(
-		"a sync by %s %s on cluster %s went past gate %s: %s", who, what, cmp.Or(k.Cluster, "?"), cmp.Or(k.Gate, "?"), why)}
+		"a sync by %s %s on cluster %s went past gate %s: %s", operator(op), what, cmp.Or(k.Cluster, "?"), cmp.Or(k.Gate, "?"), why)}
 	validate := false
 	switch {
 	case passed && src.Plugin:
@@ -274,23 +274,7 @@ func (e *Engine) notice(ctx context.Context, op gitops.Operation, src gitops.Ope
 			return nil, err
 		}
 	}
-	first := false
-	err := e.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if first, err = tx.SeeOperation(ctx, op.ID+" "+src.URL+" "+src.Path, e.now()); err != nil || !first {
-			return err
-		}
-		return tx.Audit(ctx, store.AuditEntry{At: e.now(), Action: "bypass", Subject: who, Cluster: k.Cluster,
-			Detail: fmt.Sprintf("Application %s: %s", op.Application, n.Message)})
-	})
-	if err != nil {
-		return nil, err
-	}
-	if first {
-		e.log.WarnContext(ctx, "operation without its gate", "application", op.Application, "reason", n.Reason, "message", n.Message)
-	} else if e.now().Sub(op.Finished) > noticeFor {
-		return nil, nil
-	}
-	return n, nil
+	return e.tell(ctx, op, told{id: op.ID + " " + src.URL + " " + src.Path, cluster: k.Cluster, notice: n})
 }
 
 // validateBypass has the postSync checks asked as a hook would have; what

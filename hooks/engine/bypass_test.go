@@ -19,7 +19,7 @@ import (
 func operation(rev string, edit func(*gitops.Operation)) gitops.Operation {
 	now := time.Now()
 	op := gitops.Operation{
-		ID: "u-1@" + rev, Application: "argocd/chat-eu", By: "ada", Applied: true,
+		ID: "u-1@" + rev, Application: "argocd/chat-eu", ApplicationID: "u-1", By: "ada", Applied: true,
 		Started: now.Add(-30 * time.Minute), Finished: now,
 		Sources: []gitops.OperationSource{{URL: enginetest.URL, Path: ".", Revision: enginetest.Rev(rev), Plugin: true, Cluster: "eu"}},
 	}

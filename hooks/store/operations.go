@@ -43,3 +43,26 @@ func (t *Tx) SeeOperation(ctx context.Context, id string, at time.Time) (bool, e
 	}
 	return n == 1, nil
 }
+
+// Judged is which gate judged a source of an Application in an operation.
+type Judged struct {
+	Application string
+	Source      int
+	Operation   string
+	Gate        string
+}
+
+// SeeJudged remembers it, and is the gate that judged the Application's source
+// before: "" when none is known. Asked again of the same operation it answers the
+// same.
+func (t *Tx) SeeJudged(ctx context.Context, j Judged, at time.Time) (before string, err error) {
+	err = t.tx.QueryRowContext(ctx, `INSERT INTO application_gates AS a (application, source, operation, gate, before, at)
+		VALUES (?, ?, ?, ?, '', ?) ON CONFLICT (application, source) DO UPDATE SET
+			before = CASE WHEN a.operation = excluded.operation THEN a.before ELSE a.gate END,
+			operation = excluded.operation, gate = excluded.gate, at = excluded.at
+		RETURNING before`, j.Application, j.Source, j.Operation, j.Gate, toMicro(at)).Scan(&before)
+	if err != nil {
+		return "", fmt.Errorf("write gate of an application: %w", err)
+	}
+	return before, nil
+}

@@ -34,6 +34,7 @@ var scenarios = []struct {
 	{"bypass-retried", retried},
 	{"bypass-healed", healed},
 	{"bypass-overlapped", overlapped},
+	{"bypass-regated", regated},
 }
 
 // faults are what happens to the gate server meanwhile. They come one after
