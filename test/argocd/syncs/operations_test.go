@@ -153,6 +153,12 @@ func overlapped(ctx context.Context, t *testing.T, w *world.World, site *world.S
 		must(t, <-done)
 		passed(ctx, t, app, sha, "presync", "postsync")
 		version(ctx, t, app, "11.8.0")
+		// The last operation is the one that ran its hooks: the other never began.
+		_, err = app.AwaitEvent(ctx, "GatePassed", sha[:12])
+		must(t, err)
+		s, err := app.Status(ctx)
+		must(t, err)
+		hookOf(t, s.OperationState, app.JobName("presync", sha))
 	})
 	// replaced puts the operation in the place of the one that runs. Argo CD may
 	// be writing the other's state just then: it is done again until it counts.
