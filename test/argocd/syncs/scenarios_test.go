@@ -207,8 +207,13 @@ func retries(ctx context.Context, t *testing.T, w *world.World, site *world.Site
 	if err != nil || n != 1 {
 		t.Errorf("PreSync Runs: expected the first to be used again, found %d, %v", n, err)
 	}
-	// Whether the last attempt has Jobs of its own differs: Argo CD 2.14 ends a
-	// retry by what the attempt before it came to when it sees that first.
+	// Whether an attempt has Jobs of its own differs: Argo CD 2.14 ends a retry by
+	// what the attempt before it came to when it sees that first.
+	n, err = w.Server.Count(ctx, `SELECT count(*) FROM attempts JOIN runs ON runs.id = attempts.run_id WHERE runs.revision = ? AND runs.phase = 'preSync'`, sha)
+	if err != nil || n < 2 && w.Major > 2 {
+		t.Errorf("PreSync Jobs: expected that later attempts ask again, found %d, %v", n, err)
+	}
+	t.Logf("%d of %d attempts asked PreSync", n, limit+1)
 	passed(ctx, t, app, good, "presync", "postsync")
 }
 
