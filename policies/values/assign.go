@@ -3,6 +3,7 @@ package values
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strconv"
 
 	"helm.sh/helm/v3/pkg/strvals"
@@ -106,12 +107,14 @@ func adopt(old *Node, v, touched any, by Assignment) *Node {
 }
 
 // adoptList is adopt for a list. An assignment to one item touches a list that
-// ends with that item, and that is null before it.
+// ends with that item, and that is null before it. Where no value follows the
+// name, Helm leaves the item out of the list that it makes, and changes one that
+// is there all the same.
 func adoptList(old *Node, v []any, touched any, by Assignment) *Node {
 	items, _ := touched.([]any)
 	out := placed(List, by.Position)
 	var before []*Node
-	if old != nil && old.Kind == List && len(items) > 0 {
+	if old != nil && old.Kind == List && len(v) > 0 {
 		out.File, out.Line, out.Column = old.File, old.Line, old.Column
 		before = old.Items
 	}
@@ -124,11 +127,48 @@ func adoptList(old *Node, v []any, touched any, by Assignment) *Node {
 		switch {
 		case i < len(items) && (items[i] != nil || i == len(items)-1 || item == nil && was.Kind != Null):
 			out.Items[i] = adopt(was, item, items[i], by)
+		case i >= len(items):
+			out.Items[i] = changed(was, item, by)
 		default:
 			out.Items[i] = was
 		}
 	}
 	return out
+}
+
+// changed is v as a Node: what is as it was in old stands where it stood, all else
+// at the assignment.
+func changed(old *Node, v any, by Assignment) *Node {
+	if reflect.DeepEqual(old.helm(), v) {
+		return old
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		out := placed(Map, by.Position)
+		if old.Kind == Map {
+			out = old.shallow()
+		}
+		for key, item := range v {
+			was := out.Get(key)
+			if was == nil {
+				was = placed(Null, by.Position)
+			}
+			out.set(key, changed(was, item, by))
+		}
+		return out
+	case []any:
+		out := placed(List, by.Position)
+		for i, item := range v {
+			was := placed(Null, by.Position)
+			if old.Kind == List && i < len(old.Items) {
+				was = old.Items[i]
+			}
+			out.Items = append(out.Items, changed(was, item, by))
+		}
+		return out
+	default:
+		return scalarOf(v, by)
+	}
 }
 
 func placed(kind Kind, at finding.Position) *Node {
