@@ -50,7 +50,7 @@ func TestEdit(t *testing.T) {
 		{name: "CRLF", in: "a: 1\r\nb: 2\r\n", at: at(2, 4), with: "3", want: "a: 1\r\nb: 3\r\n"},
 		{name: "BOM", in: "\ufeffa: 1\n", at: at(1, 4), with: "3", want: "\ufeffa: 3\n"},
 		{name: "runes", in: "é: {ü: 1, b: 2}", at: at(1, 14), with: "3", want: "é: {ü: 1, b: 3}"},
-		{name: "empty text", in: `a: ""`, at: at(1, 1), with: "3", want: "a: 3"},
+		{name: "empty text", in: `a: ""`, at: at(1, 4), with: "3", want: "a: 3"},
 		{name: "nothing", in: "a:\n", at: at(1, 1), with: "3", problem: "does not stand on one line"},
 		{name: "does not fit in flow", in: "a: [1, 2]", at: at(1, 5), with: "x, y", problem: "would not fit"},
 		{name: "value on the next line", in: "a:\n  1\n", at: at(2, 3), with: "3", want: "a:\n  3\n"},

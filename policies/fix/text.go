@@ -2,6 +2,7 @@ package fix
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -194,8 +195,11 @@ type spot struct {
 	at     int // of the key, or the item, in the parent's content
 }
 
-// find is the value that stands at a place: a scalar at its own, nothing and
-// the empty text at that of its key. What lies in an anchored node is refused.
+// written are the styles in which even the empty text stands somewhere.
+const written = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
+// find is the value that stands at a place: a scalar at its own, and nothing, a
+// map and a list at that of their key. What lies in an anchored node is refused.
 func (t *text) find(at finding.Position) (spot, error) { return t.findAs(at, false) }
 
 // findAs is find; with item it is the item of a list that stands there, and not
@@ -220,8 +224,8 @@ func (t *text) findAs(at finding.Position, item bool) (spot, error) {
 				key = n.Content[i]
 			}
 			here := v
-			if v.Value == "" && v.Kind != yaml.AliasNode && key != nil {
-				here = key
+			if v.Kind != yaml.ScalarNode && v.Kind != yaml.AliasNode || v.Value == "" && v.Style&written == 0 {
+				here = cmp.Or(key, v)
 			}
 			if here.Line == at.Line && here.Column == at.Column && (found.value == nil || !item && (v.Kind == yaml.ScalarNode || found.key == nil)) {
 				found, anchored = spot{v, key, n, i}, inAnchor

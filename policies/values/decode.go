@@ -226,7 +226,7 @@ func (d *decoder) scalar(n, place *yaml.Node) (*Node, error) {
 	if r.num-r.num != 0 {
 		return nil, d.fail(n, "the number is infinite or not a number, which Helm cannot represent", "put it in quotes or give a number")
 	}
-	if n.Value != "" || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+	if n.Value != "" || n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		place = n // nothing stands nowhere: its key is the place
 	}
 	v := d.new(r.kind, place)
