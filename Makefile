@@ -36,12 +36,12 @@ ifeq ($(filter-out 0,$(SHORT)),)
 	@$(TOOL) etcd kube-apiserver kube-controller-manager kube-scheduler helm minio argocd2 argocd3 >/dev/null
 endif
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
-	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) $(if $(filter-out 0,$(SHORT)),-short) -timeout 20m $(TESTFLAGS) ./...
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) $(if $(filter-out 0,$(SHORT)),-short) -timeout 40m $(TESTFLAGS) ./...
 
 .PHONY: e2e
 e2e: ## Take changes through real Argo CD, both majors, and tell the demo
 	@$(TOOL) etcd kube-apiserver kube-controller-manager kube-scheduler argocd2 argocd3 >/dev/null
-	$(STATIC) go test -count=1 -parallel 8 -timeout 30m $(TESTFLAGS) ./test/argocd/... ./test/e2e/...
+	$(STATIC) go test -count=1 -timeout 40m $(TESTFLAGS) ./test/argocd/... ./test/e2e/...
 
 .PHONY: bench
 bench: ## Run the benchmarks of docs/benchmarks.md
