@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // remote is a checked repository URL.
@@ -72,10 +73,12 @@ func (r remote) key() string {
 
 // branchForm leaves out what git-check-ref-format(1) forbids in a ref and what
 // a pattern could be made of.
-var branchForm = regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\]{1,240}$`)
+//
+//nolint:gochecknoglobals // never changes
+var branchForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\]{1,240}$`) })
 
 func checkBranch(name string) error {
-	bad := !branchForm.MatchString(name) || name[0] == '-' || name[0] == '/' || strings.HasSuffix(name, "/") ||
+	bad := !branchForm().MatchString(name) || name[0] == '-' || name[0] == '/' || strings.HasSuffix(name, "/") ||
 		strings.HasSuffix(name, ".") || strings.Contains(name, "..") || strings.Contains(name, "@{") || strings.Contains(name, "//")
 	for part := range strings.SplitSeq(name, "/") {
 		bad = bad || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock")

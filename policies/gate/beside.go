@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/syncgate/syncgate/policies/tree"
 )
@@ -35,14 +36,16 @@ type Secret struct {
 }
 
 // besideName is a name that key paths and CEL take without quotes.
-var besideName = regexp.MustCompile(`^[A-Za-z0-9][-_A-Za-z0-9]{0,252}$`)
+//
+//nolint:gochecknoglobals // never changes
+var besideName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][-_A-Za-z0-9]{0,252}$`) })
 
 // beside looks at what is compared beside the values.
 func (d *decoder) beside(g *Gate) {
 	seen := map[string]string{}
 	for i, f := range g.Spec.Files {
 		field := fmt.Sprintf("spec.files[%d]", i)
-		d.expect(field+".name", besideName.MatchString(f.Name), fmt.Sprintf("expected letters, digits, '-' and '_', found %.80q", f.Name), "give it a short name")
+		d.expect(field+".name", besideName().MatchString(f.Name), fmt.Sprintf("expected letters, digits, '-' and '_', found %.80q", f.Name), "give it a short name")
 		d.unique(seen, field+".name", f.Name)
 		_, err := tree.Join(g.Dir(), f.Path)
 		d.expectNoError(field+".path", err, "correct the path")

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/packs"
@@ -51,22 +52,28 @@ const (
 	maxGuardFields = 20
 )
 
+// A count in an expression is that many copies of it, so these are only compiled
+// where a Gate has guards.
+//
+//nolint:gochecknoglobals // never change
 var (
-	apiVersionForm = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	kindForm       = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
-	objectNameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+	apiVersionForm = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	})
+	kindForm       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`) })
+	objectNameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`) })
 )
 
 // Validate names the mistakes of a guard, each with the field it stands in,
 // the problem and a remedy. compile tries the CEL of a template.
 func (g Guard) Validate(compile func(template string) error, wrong func(field, problem, remedy string)) {
-	if !apiVersionForm.MatchString(g.APIVersion) {
+	if !apiVersionForm().MatchString(g.APIVersion) {
 		wrong("apiVersion", fmt.Sprintf("expected \"group/version\" or \"version\", found %.80q", g.APIVersion), `write for example "apps/v1"`)
 	}
-	if !kindForm.MatchString(g.Kind) {
+	if !kindForm().MatchString(g.Kind) {
 		wrong("kind", fmt.Sprintf("expected a kind, found %.80q", g.Kind), `write for example "Deployment"`)
 	}
-	if g.Name != "" && !objectNameForm.MatchString(g.Name) {
+	if g.Name != "" && !objectNameForm().MatchString(g.Name) {
 		wrong("name", fmt.Sprintf("expected an object's name, found %.80q", g.Name), "correct the name, or leave it out for every object of the kind")
 	}
 	if n := len(g.Fields); n == 0 || n > maxGuardFields {

@@ -3,6 +3,7 @@ package rules
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/keypath"
@@ -96,14 +97,16 @@ func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
 }
 
 // objectName is the name of a Kubernetes object (RFC 1123).
-var objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+//
+//nolint:gochecknoglobals // never changes
+var objectName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`) })
 
 // namesObject reports whether a field names a Secret and does not hold one:
 // its key ends in "secret", and its value could be the name of an object. Keys
 // by which programs call their own secrets are no such names.
 func namesObject(key string, n *values.Node) bool {
 	words := wordsOf(key)
-	if n.Kind != values.String || len(words) == 0 || words[len(words)-1] != "secret" || !objectName.MatchString(n.Text) {
+	if n.Kind != values.String || len(words) == 0 || words[len(words)-1] != "secret" || !objectName().MatchString(n.Text) {
 		return false
 	}
 	return len(words) == 1 || !isOneOf(words[len(words)-2], []string{
