@@ -104,7 +104,7 @@ func layersOf(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) {
 
 // chartOf is the chart of a cluster, which clusters share.
 func chartOf(g *gate.Gate, c gate.Cluster, known map[string]*sharedChart) (*sharedChart, error) {
-	dir, err := g.ChartPath(c.Name)
+	dir, err := g.ChartPath(c)
 	if err != nil || dir == "" {
 		return nil, err
 	}

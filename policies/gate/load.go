@@ -120,7 +120,7 @@ var ErrNoSource = errors.New("the Gate has no source to render")
 func (g *Gate) SourcePath(cluster string) (string, error) {
 	switch s := g.Spec.Source; {
 	case s.Helm != nil, s == Source{} && len(g.Spec.ClustersFrom) > 0:
-		dir, err := g.ChartPath(cluster)
+		dir, err := g.ChartPath(g.named(cluster))
 		if err == nil && dir == "" {
 			err = fmt.Errorf("gate %s: the chart of cluster %s does not lie in the repository; commit a copy of it and name that in spec.source.helm.chart", g.Metadata.Name, cluster)
 		}
@@ -137,7 +137,7 @@ func (g *Gate) SourcePath(cluster string) (string, error) {
 // ChartPath is the folder in the tree of a cluster's chart: the one that
 // spec.source.helm names, else the one that what delivers there names; "" when
 // neither lies in the repository.
-func (g *Gate) ChartPath(cluster string) (string, error) {
+func (g *Gate) ChartPath(c Cluster) (string, error) {
 	if g.Spec.Source.Helm != nil {
 		dir, err := g.Resolve(g.Spec.Source.Helm.Chart)
 		if err != nil {
@@ -145,12 +145,20 @@ func (g *Gate) ChartPath(cluster string) (string, error) {
 		}
 		return dir, nil
 	}
-	for _, c := range g.Spec.Clusters {
-		if c.Name == cluster && c.Release != nil {
-			return c.Release.Chart, nil
-		}
+	if c.Release != nil {
+		return c.Release.Chart, nil
 	}
 	return "", nil
+}
+
+// named is the cluster of a name; one with nothing but it when there is none.
+func (g *Gate) named(cluster string) Cluster {
+	for _, c := range g.Spec.Clusters {
+		if c.Name == cluster {
+			return c
+		}
+	}
+	return Cluster{Name: cluster}
 }
 
 // clusterMark stands for the cluster's name in a source's path.
@@ -189,7 +197,7 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			for _, name := range r.Defaults {
 				files[name] = true
 			}
-			if dir, err = g.ChartPath(c.Name); dir == "" && err == nil {
+			if dir, err = g.ChartPath(c); dir == "" && err == nil {
 				continue
 			}
 		} else {

@@ -90,6 +90,7 @@ func BenchmarkValidatePeers(b *testing.B) {
 			ratio, twice := first.seconds()/parse.seconds(), again.seconds()/first.seconds()
 			faster := other.seconds() / first.seconds()
 			ratios[bm.clusters] = ratio
+			b.Logf("parsing %.2f s, first %.2f s, again %.2f s, conftest %.2f s", parse.seconds(), first.seconds(), again.seconds(), other.seconds())
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(parse.seconds(), "parse-s")
 			b.ReportMetric(first.seconds(), "validate-s")
