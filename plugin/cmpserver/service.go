@@ -72,6 +72,7 @@ func New(opts Options) (*Service, error) {
 	if opts.ArchivesBytes <= 0 {
 		opts.ArchivesBytes = 1 << 30
 	}
+	opts.Hooks.Written = inject.NewWritten()
 	return &Service{
 		opts: opts, slots: make(chan struct{}, opts.Concurrency), pool: archive.NewPool(opts.ArchivesBytes), json: newConverter(convertedBytes),
 		renderers: render.New(opts.Render), passed: plugin.NewPassed(),

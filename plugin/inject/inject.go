@@ -41,6 +41,9 @@ type Config struct {
 	// PublicURL is where people see Runs in a browser, http(s)://host[/path];
 	// Argo CD links to it from the Jobs. Empty means no links.
 	PublicURL string
+	// Written keeps Jobs as they are written, for a program that is asked for the
+	// same ones again; nil keeps none.
+	Written *Written
 }
 
 // DefaultServiceAccount is Config.ServiceAccount when none is set.

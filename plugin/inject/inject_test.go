@@ -260,3 +260,25 @@ func TestNoSecretsAndNoTricks(t *testing.T) {
 		}
 	}
 }
+
+// Kept or not, the Jobs are the same to the byte, also when another one was
+// written in between.
+func TestWrittenIsTheSame(t *testing.T) {
+	g, kept := testGate(1, 1), testConfig()
+	kept.Written = NewWritten()
+	other := testChange()
+	other.Cluster = "us"
+	for _, ch := range []Change{testChange(), other, testChange(), other} {
+		want, err := Jobs(g, ch, testConfig(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Jobs(g, ch, kept, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("cluster %s (-not kept +kept):\n%s", ch.Cluster, diff)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/syncgate/syncgate/plugin/render"
 	"github.com/syncgate/syncgate/policies/gate"
@@ -116,7 +114,7 @@ func build(g *gate.Gate, h hook, ch Change, cfg Config) (render.Object, error) {
 			},
 		},
 	}
-	text, err := yaml.Marshal(job)
+	text, err := cfg.Written.write(job)
 	if err != nil {
 		return render.Object{}, fmt.Errorf("write hook Job %s: %w", job.Name, err)
 	}
@@ -126,7 +124,7 @@ func build(g *gate.Gate, h hook, ch Change, cfg Config) (render.Object, error) {
 			Annotations: job.Annotations,
 		},
 		Source: g.File,
-		Data:   bytes.TrimSpace(text),
+		Data:   text,
 	}, nil
 }
 
