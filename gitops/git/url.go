@@ -73,8 +73,6 @@ func (r remote) key() string {
 
 // branchForm leaves out what git-check-ref-format(1) forbids in a ref and what
 // a pattern could be made of.
-//
-//nolint:gochecknoglobals // never changes
 var branchForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[^\x00-\x20\x7f~^:?*\[\\]{1,240}$`) })
 
 func checkBranch(name string) error {

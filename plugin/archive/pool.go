@@ -64,25 +64,20 @@ func (s *Share) hold(ctx context.Context, bytes int64) error {
 	if s == nil {
 		return nil
 	}
-	var late <-chan time.Time
-	for {
-		changed := s.try(bytes)
-		if changed == nil {
-			return nil
-		}
-		if late == nil && !s.until.IsZero() {
-			timer := time.NewTimer(time.Until(s.until))
-			defer timer.Stop()
-			late = timer.C
-		}
+	changed := s.try(bytes)
+	if changed != nil && !s.until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, s.until)
+		defer cancel()
+	}
+	for ; changed != nil; changed = s.try(bytes) {
 		select {
 		case <-changed:
-		case <-late:
-			return s.full()
 		case <-ctx.Done():
 			return s.full()
 		}
 	}
+	return nil
 }
 
 // full is the error of an archive for which no room came.

@@ -36,8 +36,6 @@ type Secret struct {
 }
 
 // besideName is a name that key paths and CEL take without quotes.
-//
-//nolint:gochecknoglobals // never changes
 var besideName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][-_A-Za-z0-9]{0,252}$`) })
 
 // beside looks at what is compared beside the values.

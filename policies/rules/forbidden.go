@@ -97,8 +97,6 @@ func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
 }
 
 // objectName is the name of a Kubernetes object (RFC 1123).
-//
-//nolint:gochecknoglobals // never changes
 var objectName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`) })
 
 // namesObject reports whether a field names a Secret and does not hold one:

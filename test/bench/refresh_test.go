@@ -52,7 +52,7 @@ func BenchmarkRefresh(b *testing.B) {
 				}
 				sides = append(sides, refreshed{
 					name: s.process.Name, objects: shape.templates + shape.crds/(59<<10), apps: argoApplications(home.Dynamic),
-					plugin: s.process, argo: []*harness.Process{argo.RepoServer.Process, argo.Controller},
+					plugin: s.process, argo: []*harness.Process{argo.Process, argo.Controller},
 				})
 			}
 			for _, s := range sides {

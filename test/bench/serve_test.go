@@ -56,7 +56,7 @@ func BenchmarkServe(b *testing.B) {
 				b.ReportMetric(0, "ns/op")
 				w.measureAlone(b, 15)
 				w.measureRate(b, 8, 24, 3)
-				w.measureRate(b, 64, 64, 1)
+				w.measureRate(b, 64, 64, 3)
 				w.reportCPU(b) // of values that were seen before
 				w.measureNew(b, 15)
 			}
