@@ -13,7 +13,7 @@ import (
 // writtenBytes bounds Written: some 500 Jobs.
 const writtenBytes = 2 << 20
 
-// Written keeps the YAML of Jobs, which takes some ten times as long to write as
+// Written keeps the YAML of Jobs, which takes some fifteen times as long to write as
 // the JSON that it follows from. A nil one keeps nothing.
 type Written struct{ known *lru.Cache[[]byte] }
 
