@@ -44,6 +44,10 @@ func (t *Tx) SeeOperation(ctx context.Context, id string, at time.Time) (bool, e
 	return n == 1, nil
 }
 
+// judgedYears is how much longer than Runs it is remembered which gate judged an
+// Application last.
+const judgedYears = 5
+
 // Judged is which gate judged a source of an Application in an operation.
 type Judged struct {
 	Application string

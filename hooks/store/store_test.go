@@ -320,3 +320,29 @@ func TestDeliveries(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// Which gate judged an Application is known for longer than its Runs are kept.
+func TestJudgedOutlivesRuns(t *testing.T) {
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "gate.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	judged := func(operation, gate string, at time.Time) (before string) {
+		t.Helper()
+		if err := s.InTx(t.Context(), func(tx *store.Tx) (err error) {
+			if before, err = tx.SeeJudged(t.Context(), store.Judged{Application: "a", Operation: operation, Gate: gate}, at); err != nil {
+				return err
+			}
+			_, err = tx.Prune(t.Context(), at.AddDate(1, 0, 0)) // what is older is no longer kept
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return before
+	}
+	judged("1", "strict", start)
+	if got := judged("2", "lax", start.AddDate(2, 0, 0)); got != "strict" {
+		t.Errorf("judged before by %q, expected strict", got)
+	}
+}

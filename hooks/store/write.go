@@ -222,7 +222,9 @@ func (t *Tx) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if _, err := t.tx.ExecContext(ctx, `DELETE FROM operations WHERE id <> ? AND at < ?`, watching, toMicro(before)); err != nil {
 		return 0, fmt.Errorf("prune operations: %w", err)
 	}
-	if _, err := t.tx.ExecContext(ctx, `DELETE FROM application_gates WHERE at < ?`, toMicro(before)); err != nil {
+	// Which gate judged an Application last is no history: one that is synced
+	// seldom must not forget it. Those of Applications that are gone go in the end.
+	if _, err := t.tx.ExecContext(ctx, `DELETE FROM application_gates WHERE at < ?`, toMicro(before.AddDate(-judgedYears, 0, 0))); err != nil {
 		return 0, fmt.Errorf("prune gates of applications: %w", err)
 	}
 	if _, err := t.tx.ExecContext(ctx, `DELETE FROM deliveries WHERE at < ?`, toMicro(before)); err != nil {
