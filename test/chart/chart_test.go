@@ -397,8 +397,12 @@ func TestNativePlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := patch.Spec.Template.Spec.Containers[0]
-	if len(c.Command) != 0 || !slices.Equal(c.Args, []string{"cmp", "serve"}) {
+	if len(c.Command) != 0 || !slices.Equal(c.Args, []string{"cmp", "serve", "--archives-mib=256"}) {
 		t.Errorf("expected the image's program with cmp serve, found %v %v", c.Command, c.Args)
+	}
+	// The bound must act before the kernel does.
+	if limit := c.Resources.Limits.Memory().Value(); limit < (256+200)<<20 {
+		t.Errorf("expected room for 256 MiB of archives and some 200 beside, found a limit of %d", limit)
 	}
 	restricted(t, patch.Spec.Template.Spec)
 	if !mounted(c, "/home/argocd/cmp-server/plugins/syncgate.sock") || mounted(c, "/var/run/argocd/argocd-cmp-server") {
