@@ -103,10 +103,18 @@ func (e *Engine) observe(ctx context.Context, op gitops.Operation, source int) (
 	case err != nil:
 		return nil, err
 	case why == "" && src.Plugin:
-		if n, err := e.rejudged(ctx, op, source, at); err != nil || n != nil {
-			return n, err
+		changed, err := e.rejudged(ctx, op, source, at)
+		if err != nil {
+			return nil, err
 		}
-		return e.outcome(ctx, op, at)
+		said, err := e.outcome(ctx, op, at)
+		if changed == nil || said == nil || err != nil {
+			return cmp.Or(changed, said), err
+		}
+		// Argo CD is told one thing of an operation: that it failed must not be
+		// lost for that another gate said so.
+		changed.Message = cut(changed.Message+"; "+said.Reason+": "+said.Message, maxReason)
+		return changed, nil
 	case why == "":
 		return nil, nil
 	}

@@ -46,7 +46,7 @@ func TestObserveAnotherGate(t *testing.T) {
 		}, "", ""},
 		{"another Application", "5", func(op *gitops.Operation) { op.ApplicationID, op.Sources[0].Gate = "u-2", "lax" }, "", ""},
 		{"by its path", "6", func(op *gitops.Operation) { op.Sources[0].Path = "lax" }, "", ""},
-		{"back", "7", nil, "GateChanged", "judged by gate chat on cluster eu (repository fleet), and those of this Application before it by gate lax"},
+		{"back", "7", nil, "GateChanged", "judged by gate chat on cluster eu (repository fleet), and those of this Application before it by gate lax on cluster eu (repository fleet): unless that was meant, put its source and the plugin's parameters back, and sync; GatePassed: revision bbbbbbbbbbbb of gate chat"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			op := operation("b", step.edit)
