@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/syncgate/syncgate/gitops/git"
+	"github.com/syncgate/syncgate/internal/rootfs"
 )
 
 // base is the tree that passed before.
@@ -26,7 +26,7 @@ func openBase(ctx context.Context, root, name string) (base, error) {
 		return base{close: func() error { return nil }}, nil
 	}
 	if filepath.IsAbs(name) || name == "." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
-		dir, err := os.OpenRoot(name)
+		dir, err := rootfs.Open(name)
 		if err != nil {
 			return base{}, fmt.Errorf("open base: %w", err)
 		}

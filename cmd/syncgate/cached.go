@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies/cache"
 	"github.com/syncgate/syncgate/policies/report"
 )
@@ -24,7 +25,7 @@ const cacheVariable = "SYNCGATE_CACHE_DIR"
 // collectCached is report.Collect, or what it came to the last time, when nothing
 // that it looked at has changed. What could not be told is never kept. A cache
 // that cannot be used changes no answer: that is told on the debug level.
-func collectCached(ctx context.Context, log *slog.Logger, repo *os.Root, look report.Options) report.Report {
+func collectCached(ctx context.Context, log *slog.Logger, repo *rootfs.Root, look report.Options) report.Report {
 	start := time.Now()
 	store, key, err := openCache(repo.Name(), look)
 	if err != nil {
@@ -60,7 +61,7 @@ func collectCached(ctx context.Context, log *slog.Logger, repo *os.Root, look re
 }
 
 // collectAnew is report.Collect.
-func collectAnew(ctx context.Context, _ *slog.Logger, repo *os.Root, look report.Options) report.Report {
+func collectAnew(ctx context.Context, _ *slog.Logger, repo *rootfs.Root, look report.Options) report.Report {
 	return report.Collect(ctx, repo.FS(), look)
 }
 

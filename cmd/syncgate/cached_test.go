@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
 )
@@ -67,7 +68,7 @@ func writeInto(t *testing.T, dir, name, text string) {
 // ask collects through the cache, and tells whether the answer was kept.
 func ask(t *testing.T, dir string, look report.Options) (report.Report, bool) {
 	t.Helper()
-	root, err := os.OpenRoot(dir)
+	root, err := rootfs.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

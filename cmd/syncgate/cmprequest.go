@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/plugin"
 	"github.com/syncgate/syncgate/plugin/render"
 )
@@ -56,7 +57,7 @@ func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
 
 // request is what is asked for, with the repository it is asked of. Flags win
 // over what Argo CD's environment says.
-func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
+func (o *cmpOptions) request(args []string) (*rootfs.Root, plugin.Request, error) {
 	req, err := plugin.RequestFromEnv(os.Getenv)
 	if err != nil && !o.anyParameters {
 		return nil, plugin.Request{}, err
@@ -85,7 +86,7 @@ func (o *cmpOptions) request(args []string) (*os.Root, plugin.Request, error) {
 
 // open opens the repository, out of which nothing leads, and says where in it
 // the Application lies.
-func (o *cmpOptions) open(args []string) (*os.Root, string, error) {
+func (o *cmpOptions) open(args []string) (*rootfs.Root, string, error) {
 	at := "."
 	if len(args) > 0 {
 		at = args[0]
@@ -102,7 +103,7 @@ func (o *cmpOptions) open(args []string) (*os.Root, string, error) {
 	if err != nil || dir == ".." || strings.HasPrefix(dir, "../") {
 		return nil, "", fmt.Errorf("find path: %s is not inside of the repository %s; give another --root or PATH", at, root)
 	}
-	tree, err := os.OpenRoot(root)
+	tree, err := rootfs.Open(root)
 	if err != nil {
 		return nil, "", fmt.Errorf("open repository: %w; give another --root or PATH", err)
 	}

@@ -87,7 +87,7 @@ func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
 		_, err := cmd.OutOrStdout().Write(d.Text)
 		return err
 	}
-	if err := writeNew(repo, d.File, d.Text, opts.force); err != nil {
+	if err := writeNew(repo.Root, d.File, d.Text, opts.force); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "wrote %s with %d key paths to confirm\n", d.File, len(d.Gate.Spec.PerCluster))

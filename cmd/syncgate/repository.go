@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/syncgate/syncgate/internal/rootfs"
 )
 
 // openRepository opens the repository that the paths lie in, out of which no
 // path and no link leads. The paths come back relative to it, with slashes;
 // without any there is one, the current folder.
-func openRepository(root string, args []string) (*os.Root, []string, error) {
+func openRepository(root string, args []string) (*rootfs.Root, []string, error) {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
@@ -35,7 +37,7 @@ func openRepository(root string, args []string) (*os.Root, []string, error) {
 		}
 		paths[i] = filepath.ToSlash(rel)
 	}
-	repo, err := os.OpenRoot(root)
+	repo, err := rootfs.Open(root)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open repository: %w", err)
 	}

@@ -117,7 +117,7 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 		}
 		return verdictError(r.Verdict())
 	case opts.fix && len(r.Changes) > 0:
-		if err := writeChanges(cmd.ErrOrStderr(), repo, r.Changes); err != nil {
+		if err := writeChanges(cmd.ErrOrStderr(), repo.Root, r.Changes); err != nil {
 			return err
 		}
 		r = report.Collect(cmd.Context(), repo.FS(), look)
