@@ -8,7 +8,7 @@ import (
 
 // chooseGate loads the Gate that a request means.
 func chooseGate(fsys fs.FS, req Request) (*gate.Gate, error) {
-	return gate.Select(fsys, req.Dir, req.Gate)
+	return req.Gates.Select(fsys, req.Dir, req.Gate)
 }
 
 // chooseCluster is the name of the cluster that a request means.

@@ -45,14 +45,14 @@ func claimed(fsys fs.FS, req Request) (string, error) {
 	if err != nil || file == "" {
 		return "", err
 	}
-	if req.Cluster == "" && !usable(fsys, file, dir) {
+	if req.Cluster == "" && !usable(fsys, req.Gates, file, dir) {
 		return "", nil
 	}
 	return file, nil
 }
 
-func usable(fsys fs.FS, file, dir string) bool {
-	g, err := gate.Load(fsys, file)
+func usable(fsys fs.FS, gates *gate.Known, file, dir string) bool {
+	g, err := gates.Load(fsys, file)
 	if err != nil {
 		return true
 	}

@@ -64,6 +64,8 @@ type Request struct {
 	// nothing.
 	Sum    [sha256.Size]byte
 	Passed *Passed
+	// Gates keeps what Gate files said; nil keeps nothing.
+	Gates *gate.Known
 	// Policies bound the reading of values.
 	Policies policies.Options
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/syncgate/syncgate/plugin/archive"
 	"github.com/syncgate/syncgate/plugin/inject"
 	"github.com/syncgate/syncgate/plugin/render"
+	"github.com/syncgate/syncgate/policies/gate"
 )
 
 // Options say how the service answers.
@@ -58,6 +59,7 @@ type Service struct {
 	// that nobody waits for any more, which cannot be stopped.
 	renderers render.Renderers
 	passed    *plugin.Passed
+	gates     *gate.Known
 }
 
 // New makes the service. It fails when the hook configuration is not whole: a
@@ -75,7 +77,7 @@ func New(opts Options) (*Service, error) {
 	opts.Hooks.Written = inject.NewWritten()
 	return &Service{
 		opts: opts, slots: make(chan struct{}, opts.Concurrency), pool: archive.NewPool(opts.ArchivesBytes), json: newConverter(convertedBytes),
-		renderers: render.New(opts.Render), passed: plugin.NewPassed(),
+		renderers: render.New(opts.Render), passed: plugin.NewPassed(), gates: gate.NewKnown(),
 	}, nil
 }
 
@@ -207,6 +209,7 @@ func (s *Service) serve(call string, in stream, work func(context.Context, recei
 	}
 	if err == nil {
 		app = got.request.App
+		got.request.Gates = s.gates
 		err = work(ctx, got)
 	}
 	log := s.opts.Log.With("call", call, "app", app, "duration", time.Since(started))

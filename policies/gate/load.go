@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
 )
 
@@ -20,14 +19,7 @@ const (
 
 // Load reads and decodes the Gate file at a slash path of fsys. Presets that
 // its checks use are resolved, and its packs read.
-func Load(fsys fs.FS, file string) (*Gate, error) {
-	t := tree.New(fsys)
-	data, err := t.Read(file, maxFile)
-	if err != nil {
-		return nil, err
-	}
-	return decode(data, file, packs.NewLoader(t, path.Dir(file)))
-}
+func Load(fsys fs.FS, file string) (*Gate, error) { return (*Known)(nil).Load(fsys, file) }
 
 // Find lists the Gate files of fsys under root, slash paths, sorted. A root
 // that is a file is itself the answer. Folders that begin with a dot, and

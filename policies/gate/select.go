@@ -15,15 +15,20 @@ import (
 // its folder; or the name of a Gate of the tree. A path has a slash, is "." or
 // "..", or ends in ".yaml".
 func Select(fsys fs.FS, dir, name string) (*Gate, error) {
+	return (*Known)(nil).Select(fsys, dir, name)
+}
+
+// Select is the package's Select.
+func (k *Known) Select(fsys fs.FS, dir, name string) (*Gate, error) {
 	dir, err := CleanDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	if name != "" {
 		if isPath(name) {
-			return gateAt(fsys, dir, name)
+			return k.at(fsys, dir, name)
 		}
-		return gateNamed(fsys, name)
+		return k.named(fsys, name)
 	}
 	file, err := Nearest(fsys, dir)
 	if err != nil {
@@ -32,7 +37,7 @@ func Select(fsys fs.FS, dir, name string) (*Gate, error) {
 	if file == "" {
 		return nil, noGate(fsys, dir)
 	}
-	return load(fsys, file)
+	return k.load(fsys, file)
 }
 
 // CleanDir is an Application's path in the form of fs.FS.
@@ -71,8 +76,8 @@ func Nearest(fsys fs.FS, dir string) (string, error) {
 	}
 }
 
-// gateAt loads the Gate at a path relative to dir: a Gate file, or its folder.
-func gateAt(fsys fs.FS, dir, rel string) (*Gate, error) {
+// at loads the Gate at a path relative to dir: a Gate file, or its folder.
+func (k *Known) at(fsys fs.FS, dir, rel string) (*Gate, error) {
 	file, err := tree.Join(dir, rel)
 	if err != nil {
 		return nil, fmt.Errorf("find gate: %w", err)
@@ -80,11 +85,11 @@ func gateAt(fsys fs.FS, dir, rel string) (*Gate, error) {
 	if info, err := fs.Stat(fsys, file); err == nil && info.IsDir() {
 		file = path.Join(file, FileName)
 	}
-	return load(fsys, file)
+	return k.load(fsys, file)
 }
 
-// gateNamed loads the Gate of the repository that has the name.
-func gateNamed(fsys fs.FS, name string) (*Gate, error) {
+// named loads the Gate of the repository that has the name.
+func (k *Known) named(fsys fs.FS, name string) (*Gate, error) {
 	files, err := Find(fsys, ".")
 	if err != nil {
 		return nil, fmt.Errorf("find gate %s: %w", name, err)
@@ -93,7 +98,7 @@ func gateNamed(fsys fs.FS, name string) (*Gate, error) {
 	var names []string
 	var broken error
 	for _, file := range files {
-		g, err := load(fsys, file)
+		g, err := k.load(fsys, file)
 		if err != nil {
 			broken = errors.Join(broken, err)
 			continue
@@ -114,8 +119,8 @@ func gateNamed(fsys fs.FS, name string) (*Gate, error) {
 	return nil, fmt.Errorf("find gate %s: no such gate; the repository has %s", name, SomeOrNone(names))
 }
 
-func load(fsys fs.FS, file string) (*Gate, error) {
-	g, err := Load(fsys, file)
+func (k *Known) load(fsys fs.FS, file string) (*Gate, error) {
+	g, err := k.Load(fsys, file)
 	if err != nil {
 		return nil, fmt.Errorf("load gate: %w", err)
 	}

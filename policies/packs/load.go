@@ -24,9 +24,10 @@ const maxPack = 1 << 20
 // Loader reads packs: those that are built in, and those of a repository. It
 // reads each once.
 type Loader struct {
-	tree *tree.Tree // nil: there is no repository
-	dir  string
-	read map[string]*Pack
+	tree  *tree.Tree // nil: there is no repository
+	dir   string
+	read  map[string]*Pack
+	files bool
 }
 
 // NewLoader makes a Loader of paths relative to folder dir of the tree. Without
@@ -34,6 +35,9 @@ type Loader struct {
 func NewLoader(t *tree.Tree, dir string) *Loader {
 	return &Loader{tree: t, dir: dir, read: map[string]*Pack{}}
 }
+
+// Read reports whether a file of the repository was asked for.
+func (l *Loader) Read() bool { return l.files }
 
 // IsPath reports whether a Gate's word for a pack is the path of a file or
 // folder and not the name of a built-in pack.
@@ -66,6 +70,7 @@ func (l *Loader) load(word string) (*Pack, error) {
 	if path.Ext(file) != ".yaml" {
 		file = path.Join(file, FileName)
 	}
+	l.files = true
 	data, err := l.tree.Read(file, maxPack)
 	if err != nil {
 		return nil, fmt.Errorf("load pack %s: %w", word, err)

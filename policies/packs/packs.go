@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -92,16 +93,24 @@ func Names() []string {
 	return names
 }
 
-// Load reads the pack of that name; the error lists the packs there are.
+// loaded are the built-in packs that were asked for, each read once: many Gates
+// use the same.
+var loaded sync.Map // of func() (*Pack, error), by name
+
+// Load is the built-in pack of that name, which nobody may change; the error lists
+// the packs there are.
 func Load(name string) (*Pack, error) {
 	if !slices.Contains(Names(), name) {
 		return nil, fmt.Errorf("expected one of the packs %s, found %q", strings.Join(Names(), ", "), name)
 	}
-	data, err := files.ReadFile(name + ".yaml")
-	if err != nil {
-		return nil, fmt.Errorf("load pack %s: %w", name, err)
-	}
-	return Decode(data, name)
+	read, _ := loaded.LoadOrStore(name, sync.OnceValues(func() (*Pack, error) {
+		data, err := files.ReadFile(name + ".yaml")
+		if err != nil {
+			return nil, fmt.Errorf("load pack %s: %w", name, err)
+		}
+		return Decode(data, name)
+	}))
+	return read.(func() (*Pack, error))()
 }
 
 // find is what a use names, "<pack>/<name>"; the error lists what there is.
