@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
 // annotation is what an Application narrows with what Argo CD sends.
@@ -105,6 +107,16 @@ func (m *mount) ReadFile(name string) ([]byte, error) {
 		return nil, m.missing("read", name)
 	}
 	return fs.ReadFile(m.fsys, rel)
+}
+
+// SumFile implements tree.SumFS.
+func (m *mount) SumFile(name string) (sum [sha256.Size]byte, ok bool) {
+	rel, ok := m.below(name)
+	sums, known := m.fsys.(tree.SumFS)
+	if !ok || !known {
+		return sum, false
+	}
+	return sums.SumFile(rel)
 }
 
 // Stat implements fs.StatFS.

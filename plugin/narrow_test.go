@@ -2,12 +2,15 @@ package plugin
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
 func TestNarrowed(t *testing.T) {
@@ -40,6 +43,19 @@ func TestMount(t *testing.T) {
 	if err := fstest.TestFS(mounted, "apps/shop/syncgate.yaml", "apps/shop/deep/README.md"); err != nil {
 		t.Error(err)
 	}
+	mounted = Mount(sums{part}, "apps/shop")
+	text, err := fs.ReadFile(whole, "apps/shop/syncgate.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum, ok := tree.New(mounted).Sum("apps/shop/syncgate.yaml"); !ok || sum != sha256.Sum256(text) {
+		t.Errorf("the Gate's sum is %x, %t", sum, ok)
+	}
+	for _, name := range []string{"syncgate.yaml", "clusters", "apps", "apps/shop/nope"} {
+		if _, ok := tree.New(mounted).Sum(name); ok {
+			t.Errorf("%s has a sum", name)
+		}
+	}
 	for _, name := range []string{"clusters", "apps/other", "apps/sho", "charts/shop/Chart.yaml"} {
 		if _, err := fs.Stat(mounted, name); err == nil {
 			t.Errorf("%s is there, and should not be", name)
@@ -48,6 +64,14 @@ func TestMount(t *testing.T) {
 	if Mount(whole, ".") == nil {
 		t.Error("the whole repository is none")
 	}
+}
+
+// sums is a tree that knows its files' sums.
+type sums struct{ fs.FS }
+
+func (s sums) SumFile(name string) (sum [sha256.Size]byte, ok bool) {
+	data, err := fs.ReadFile(s.FS, name)
+	return sha256.Sum256(data), err == nil
 }
 
 // TestNarrow renders from a part of the repository. what is the part that was

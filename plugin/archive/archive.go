@@ -145,8 +145,9 @@ func (in *reader) add(name string, h *tar.Header, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		in.note(h.Typeflag, name, data)
-		return in.fs.addFile(name, data, h.ModTime.Truncate(time.Second))
+		sum := sha256.Sum256(data)
+		in.note(h.Typeflag, name, sum[:])
+		return in.fs.add(name, &node{data: data, sum: sum, modified: h.ModTime.Truncate(time.Second)})
 	case tar.TypeSymlink:
 		in.note(h.Typeflag, name, []byte(h.Linkname))
 		return in.fs.addLink(name, h.Linkname)
@@ -158,7 +159,8 @@ func (in *reader) add(name string, h *tar.Header, r io.Reader) error {
 	}
 }
 
-// note adds an entry to the sum. Lengths keep entries apart.
+// note adds an entry to the sum: of a file its content's own sum, which is wanted
+// too. Lengths keep entries apart.
 func (in *reader) note(kind byte, name string, data []byte) {
 	_, _ = fmt.Fprintf(in.sum, "%c %d %d\n%s\n", kind, len(name), len(data), name)
 	in.sum.Write(data)

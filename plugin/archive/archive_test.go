@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -64,6 +65,14 @@ func TestRead(t *testing.T) {
 	for _, name := range []string{"apps/eu/values.yaml", "apps/us/values.yaml", "root"} {
 		if got, err := fs.ReadFile(fsys, name); err != nil || string(got) != "xxx" {
 			t.Errorf("%s: want xxx, got %q, %v", name, got, err)
+		}
+		if sum, ok := fsys.SumFile(name); !ok || sum != sha256.Sum256([]byte("xxx")) {
+			t.Errorf("%s: want the sum of xxx, got %x, %t", name, sum, ok)
+		}
+	}
+	for _, name := range []string{"apps", "apps/us", "apps/nope", "../root"} {
+		if _, ok := fsys.SumFile(name); ok {
+			t.Errorf("%s has a sum, and is no file", name)
 		}
 	}
 	if _, err := fs.ReadFile(fsys, "apps/nope"); !errors.Is(err, fs.ErrNotExist) {

@@ -14,7 +14,7 @@ import (
 
 // FS is the unpacked archive. It is safe for concurrent use. Symbolic links
 // are followed inside the root, at most 40 of them for a path. It implements
-// fs.ReadDirFS, fs.ReadFileFS, fs.StatFS and fs.ReadLinkFS.
+// fs.ReadDirFS, fs.ReadFileFS, fs.StatFS, fs.ReadLinkFS and tree.SumFS.
 type FS struct {
 	nodes map[string]*node
 	sum   [sha256.Size]byte
@@ -23,14 +23,15 @@ type FS struct {
 type node struct {
 	name     string
 	data     []byte
-	link     string // a symbolic link's target, in the form of fs.FS
-	target   string // the same as the link says it
+	sum      [sha256.Size]byte // of data
+	link     string            // a symbolic link's target, in the form of fs.FS
+	target   string            // the same as the link says it
 	dir      bool
 	modified time.Time
 	children []*node
 }
 
-// Sum is the SHA-256 of all entries in their order: kinds, paths, contents and
+// Sum is a SHA-256 of all entries in their order: kinds, paths, contents and
 // links. Times are left out.
 func (f *FS) Sum() [sha256.Size]byte { return f.sum }
 
@@ -50,10 +51,6 @@ func (f *FS) addDir(name string) error {
 	}
 	f.nodes[name] = &node{name: path.Base(name), dir: true}
 	return nil
-}
-
-func (f *FS) addFile(name string, data []byte, modified time.Time) error {
-	return f.add(name, &node{data: data, modified: modified})
 }
 
 func (f *FS) addLink(name, target string) error {
@@ -145,6 +142,15 @@ func (f *FS) ReadFile(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
 	}
 	return bytes.Clone(n.data), nil
+}
+
+// SumFile implements tree.SumFS.
+func (f *FS) SumFile(name string) (sum [sha256.Size]byte, ok bool) {
+	n, err := f.find("sum", name)
+	if err != nil || n.dir {
+		return sum, false
+	}
+	return n.sum, true
 }
 
 // Stat implements fs.StatFS.

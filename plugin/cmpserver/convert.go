@@ -29,9 +29,7 @@ func newConverter(most int) *converter {
 func (c *converter) manifests(objects []render.Object) ([]string, error) {
 	out := make([]string, 0, len(objects))
 	for _, o := range objects {
-		// The line feed that ends a document in a stream ends its last block
-		// scalar too.
-		text, err := c.convert(append(o.Data[:len(o.Data):len(o.Data)], '\n'))
+		text, err := c.convert(o)
 		if err != nil {
 			return nil, fmt.Errorf("convert %s from %s to JSON: %w", o.Head, o.Source, err)
 		}
@@ -40,15 +38,19 @@ func (c *converter) manifests(objects []render.Object) ([]string, error) {
 	return out, nil
 }
 
-func (c *converter) convert(doc []byte) (string, error) {
-	sum := lru.Key(sha256.Sum256(doc))
-	if text, ok := c.known.Get(sum); ok {
+func (c *converter) convert(o render.Object) (string, error) {
+	key := lru.Key(o.Sum)
+	if key == (lru.Key{}) {
+		key = sha256.Sum256(o.Data)
+	}
+	if text, ok := c.known.Get(key); ok {
 		return text, nil
 	}
-	text, err := yaml.YAMLToJSON(doc)
+	// The line feed that ends a document in a stream ends its last block scalar too.
+	text, err := yaml.YAMLToJSON(append(o.Data[:len(o.Data):len(o.Data)], '\n'))
 	if err != nil {
 		return "", err
 	}
-	c.known.Put(sum, string(text), len(text))
+	c.known.Put(key, string(text), len(text))
 	return string(text), nil
 }

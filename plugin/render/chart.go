@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,16 +15,68 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/ignore"
+
+	"github.com/syncgate/syncgate/internal/lru"
 )
 
-// read reads the files of the chart in in.Path.
-func (h *Helm) read(ctx context.Context, in Input) ([]file, error) {
-	r := newReader(in, h.run.limits)
-	rules, err := ignoreRules(r, path.Join(in.Path, ignore.HelmIgnore))
+// source is the files of a chart, read no sooner than somebody has to.
+type source struct {
+	reader *reader
+	root   string
+	names  []string // relative to root
+	sums   [][sha256.Size]byte
+	files  []file // nil when they were not read yet
+}
+
+// openChart lists and sums the files of the chart in in.Path. Where the tree knows
+// their sums, none is read.
+func openChart(ctx context.Context, in Input, limits Limits) (*source, error) {
+	s := &source{reader: newReader(in, limits), root: in.Path}
+	rules, err := ignoreRules(s.reader, path.Join(s.root, ignore.HelmIgnore))
 	if err != nil {
 		return nil, err
 	}
-	return r.walk(ctx, in.Path, rules.Ignore)
+	if s.names, err = s.reader.list(ctx, s.root, rules.Ignore); err != nil {
+		return nil, err
+	}
+	s.sums = make([][sha256.Size]byte, len(s.names))
+	for i, name := range s.names {
+		sum, ok := s.reader.tree.Sum(path.Join(s.root, name))
+		if !ok {
+			return s, s.sum(ctx)
+		}
+		s.sums[i] = sum
+	}
+	return s, nil
+}
+
+// sum reads the files and sums what they hold.
+func (s *source) sum(ctx context.Context) (err error) {
+	if s.files, err = s.read(ctx); err != nil {
+		return err
+	}
+	for i, f := range s.files {
+		s.sums[i] = sha256.Sum256(f.data)
+	}
+	return nil
+}
+
+func (s *source) read(ctx context.Context) ([]file, error) {
+	if s.files != nil {
+		return s.files, nil
+	}
+	return s.reader.readAll(ctx, s.root, s.names)
+}
+
+// key is the sum of a chart's files, and of whether its CRDs are wanted.
+func (s *source) key(in Input) lru.Key {
+	sum := sha256.New()
+	sumText(sum, fmt.Sprintf("CRDs left out: %t", in.SkipCRDs))
+	for i, name := range s.names {
+		sumText(sum, name)
+		_, _ = sum.Write(s.sums[i][:])
+	}
+	return lru.Key(sum.Sum(nil))
 }
 
 // load makes a chart of its files, with all that is vendored in its charts/.

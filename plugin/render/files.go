@@ -49,10 +49,35 @@ type file struct {
 	data []byte
 }
 
-// walk reads every file under root, in lexical order. skip is asked of every
-// file and folder below root, by its path relative to root; it may be nil.
+// walk reads every file under root that list names.
 func (r *reader) walk(ctx context.Context, root string, skip func(rel string, info fs.FileInfo) bool) ([]file, error) {
-	var files []file
+	names, err := r.list(ctx, root, skip)
+	if err != nil {
+		return nil, err
+	}
+	return r.readAll(ctx, root, names)
+}
+
+// readAll reads files, whose names are relative to root.
+func (r *reader) readAll(ctx context.Context, root string, names []string) ([]file, error) {
+	files := make([]file, len(names))
+	for i, name := range names {
+		if ctx.Err() != nil {
+			return nil, stopped(ctx, root)
+		}
+		data, err := r.read(path.Join(root, name))
+		if err != nil {
+			return nil, err
+		}
+		files[i] = file{name, data}
+	}
+	return files, nil
+}
+
+// list names every file under root, relative to it, in lexical order. skip is asked
+// of every file and folder below root, by its path relative to root; it may be nil.
+func (r *reader) list(ctx context.Context, root string, skip func(rel string, info fs.FileInfo) bool) ([]string, error) {
+	var names []string
 	err := fs.WalkDir(r.tree.FS(), root, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -85,14 +110,13 @@ func (r *reader) walk(ctx context.Context, root string, skip func(rel string, in
 				Remedy: "put the folder itself there",
 			}
 		}
-		data, err := r.read(name)
-		if err != nil {
-			return err
+		if len(names) == r.limits.Files {
+			return r.hit("files", int64(r.limits.Files), "render a smaller folder")
 		}
-		files = append(files, file{rel, data})
+		names = append(names, rel)
 		return nil
 	})
-	return files, err
+	return names, err
 }
 
 // info is what lies at name, behind symbolic links that stay in the tree.

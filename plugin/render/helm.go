@@ -34,13 +34,17 @@ type Helm struct {
 
 // Render implements Renderer.
 func (h *Helm) Render(ctx context.Context, in Input) ([]Object, error) {
-	files, err := h.read(ctx, in)
+	c, err := openChart(ctx, in, h.run.limits)
 	if err != nil {
 		return nil, err
 	}
-	key := chartKey(in, files)
+	key := c.key(in)
 	if objects, ok := h.run.rendered.get(key, in); ok {
 		return objects, nil
+	}
+	files, err := c.read(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return h.run.do(ctx, in.Path, func() ([]Object, error) { return h.render(ctx, in, files, key) })
 }

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,8 @@ type Object struct {
 	// Data is one YAML document without separators: what the file or the
 	// template holds, byte for byte.
 	Data []byte
+	// Sum is the SHA-256 of Data; zero when nobody has needed it yet.
+	Sum [sha256.Size]byte
 	// Items are the heads of the objects in it when Kind is a list, which
 	// Argo CD takes apart.
 	Items []Head

@@ -47,18 +47,6 @@ func newRendered() *rendered {
 	return &rendered{purity: newPurity(), charts: lru.New[*loaded](chartsBytes), known: lru.New[[]byte](renderedBytes)}
 }
 
-// chartKey is the sum of a chart's files, and of whether its CRDs are wanted.
-func chartKey(in Input, files []file) lru.Key {
-	sum := sha256.New()
-	sumText(sum, fmt.Sprintf("CRDs left out: %t", in.SkipCRDs))
-	for _, f := range files {
-		sumText(sum, f.name)
-		sumNumber(sum, uint64(len(f.data)))
-		_, _ = sum.Write(f.data)
-	}
-	return lru.Key(sum.Sum(nil))
-}
-
 // inputKey is the sum of all that a render follows from.
 func inputKey(chart lru.Key, in Input) lru.Key {
 	sum := sha256.New()
@@ -123,6 +111,10 @@ func (r *rendered) put(key lru.Key, v verdict, in Input, crds, templates []Objec
 	if !r.purity.holds(v, in.Values) {
 		return
 	}
+	templates = slices.Clone(templates)
+	for i := range templates {
+		templates[i].Sum = sha256.Sum256(templates[i].Data)
+	}
 	if packed, err := pack(templates); err == nil {
 		r.known.Put(inputKey(key, in), packed, len(packed))
 	}
@@ -134,6 +126,7 @@ func keep(objects []Object) (kept []Object, size int) {
 	kept = slices.Clone(objects)
 	for i, o := range kept {
 		kept[i].Data = bytes.Clone(o.Data)
+		kept[i].Sum = sha256.Sum256(o.Data)
 		kept[i].Head = o.clone()
 		kept[i].Items = slices.Clone(o.Items)
 		size += len(o.Data) + len(o.Source) + kept[i].size()

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"crypto/sha256"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/Masterminds/sprig/v3"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/syncgate/syncgate/internal/lru"
 )
@@ -133,7 +136,7 @@ func TestKeptIsWhatWouldBeRendered(t *testing.T) {
 			s := readScenario(t, file)
 			got, gotErr := shared[KindHelm].Render(t.Context(), s.input)
 			want, wantErr := New(Limits{})[KindHelm].Render(t.Context(), s.input)
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Object{}, "Sum")); diff != "" {
 				t.Errorf("%s (-fresh +kept):\n%s", file, diff)
 			}
 			if (gotErr == nil) != (wantErr == nil) || gotErr != nil && gotErr.Error() != wantErr.Error() {
@@ -150,12 +153,16 @@ func TestKeptIsWhatWouldBeRendered(t *testing.T) {
 // TestEverythingCounts: whatever a render follows from is in its key.
 func TestEverythingCounts(t *testing.T) {
 	keyOf := func(in Input) lru.Key {
-		h := &Helm{run: newRunner(Limits{}.withDefaults())}
-		files, err := h.read(t.Context(), in)
+		c, err := openChart(t.Context(), in, Limits{}.withDefaults())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return inputKey(chartKey(in, files), in)
+		key := inputKey(c.key(in), in)
+		in.FS = summed{in.FS.(fstest.MapFS), map[string]int{}}
+		if c, err = openChart(t.Context(), in, Limits{}.withDefaults()); err != nil || inputKey(c.key(in), in) != key {
+			t.Errorf("a tree that knows its files' sums gives another key, or %v", err)
+		}
+		return key
 	}
 	seen := map[lru.Key]string{keyOf(input(shop("x", nil))): "as it is"}
 	if _, ok := seen[keyOf(input(shop("x", nil)))]; !ok {
@@ -204,6 +211,65 @@ func TestEverythingCounts(t *testing.T) {
 	}
 }
 
+// summed is a tree that knows its files' sums, and counts what is read all the same.
+type summed struct {
+	fstest.MapFS
+	read map[string]int
+}
+
+func (s summed) SumFile(name string) (sum [sha256.Size]byte, ok bool) {
+	f, ok := s.MapFS[name]
+	if !ok || f.Mode.IsDir() {
+		return sum, false
+	}
+	return sha256.Sum256(f.Data), true
+}
+
+func (s summed) Open(name string) (fs.File, error) {
+	if f, ok := s.MapFS[name]; ok && !f.Mode.IsDir() {
+		s.read[name]++
+	}
+	return s.MapFS.Open(name)
+}
+
+// TestKeptIsNotRead: where the tree knows its files' sums, what was rendered before
+// is not even read, and a file that changed is.
+func TestKeptIsNotRead(t *testing.T) {
+	tree := summed{shop("x", nil), map[string]int{}}
+	h := &Helm{run: newRunner(Limits{}.withDefaults())}
+	in := input(tree.MapFS)
+	in.FS = tree
+	render := func() (objects []Object, read int) {
+		clear(tree.read)
+		objects, err := h.Render(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return objects, len(tree.read)
+	}
+	first, read := render()
+	if read < len(tree.MapFS) {
+		t.Fatalf("only %d of %d files were read at first", read, len(tree.MapFS))
+	}
+	again, read := render()
+	if read != 0 {
+		t.Errorf("%v were read once more", tree.read)
+	}
+	if diff := cmp.Diff(first, again, cmpopts.IgnoreFields(Object{}, "Sum")); diff != "" {
+		t.Errorf("-first +again:\n%s", diff)
+	}
+	for _, o := range again {
+		if o.Sum != sha256.Sum256(o.Data) {
+			t.Errorf("%s: %x is not the sum of its text", o.Head, o.Sum)
+		}
+	}
+	tree.MapFS["shop/templates/config.yaml"].Data = []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\n")
+	changed, read := render()
+	if read < len(tree.MapFS) || len(changed) != len(first) || changed[len(changed)-1].Name != "other" {
+		t.Errorf("after a change %d files were read, and gave %v", read, changed)
+	}
+}
+
 // TestKeptStaysWithinItsBound: more charts and values than there is room for.
 func TestKeptStaysWithinItsBound(t *testing.T) {
 	r := newRendered()
@@ -236,7 +302,7 @@ func TestKeptCannotBeChanged(t *testing.T) {
 		}
 		if i == 0 {
 			first = slices.Clone(objects)
-		} else if diff := cmp.Diff(first, objects); diff != "" {
+		} else if diff := cmp.Diff(first, objects, cmpopts.IgnoreFields(Object{}, "Sum")); diff != "" {
 			t.Errorf("-first +later:\n%s", diff)
 		}
 		objects[0] = Object{}

@@ -3,6 +3,7 @@
 package tree
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,28 @@ func New(fsys fs.FS) *Tree {
 
 // FS is the file system the Tree reads.
 func (t *Tree) FS() fs.FS { return t.fsys }
+
+// SumFS is a file system that knows its files' sums without reading them.
+type SumFS interface {
+	fs.FS
+	// SumFile is the SHA-256 of the bytes of the regular file name. ok is false
+	// for what is none, and where the sum is not known.
+	SumFile(name string) (sum [sha256.Size]byte, ok bool)
+}
+
+// Sum is the SHA-256 of what Read would return; ok is false when the file system
+// does not know it, or when there is nothing to read.
+func (t *Tree) Sum(name string) (sum [sha256.Size]byte, ok bool) {
+	sums, ok := t.fsys.(SumFS)
+	if !ok {
+		return sum, false
+	}
+	real, err := t.Real(name)
+	if err != nil {
+		return sum, false
+	}
+	return sums.SumFile(real)
+}
 
 // Join is the path in the tree of rel, seen from folder dir. A rel that is
 // absolute or leaves the tree is an error.
