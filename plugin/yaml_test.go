@@ -50,9 +50,9 @@ func TestPluginYAML(t *testing.T) {
 	}
 	want := config{APIVersion: "argoproj.io/v1alpha1", Kind: "ConfigManagementPlugin"}
 	want.Metadata.Name = "syncgate"
-	want.Spec.Generate.Command = []string{"syncgate", "cmp", "generate"}
-	want.Spec.Discover.Find.Command = []string{"syncgate", "cmp", "discover"}
-	want.Spec.Parameters.Dynamic.Command = []string{"syncgate", "cmp", "parameters"}
+	want.Spec.Generate.Command = []string{"syncgate-cmp", "generate"}
+	want.Spec.Discover.Find.Command = []string{"syncgate-cmp", "discover"}
+	want.Spec.Parameters.Dynamic.Command = []string{"syncgate-cmp", "parameters"}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(find{})); diff != "" {
 		t.Errorf("plugin.yaml (-want +got):\n%s", diff)
 	}

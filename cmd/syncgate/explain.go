@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/report"
@@ -34,7 +35,7 @@ found).`,
   syncgate explain '**.image.tag' --gate web --output json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usageError{fmt.Errorf("expected KEY and at most one PATH, found %d arguments", len(args))}
+				return cli.Usage(fmt.Errorf("expected KEY and at most one PATH, found %d arguments", len(args)))
 			}
 			return nil
 		},
@@ -52,7 +53,7 @@ func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOpti
 	}
 	key, err := keypath.Parse(args[0])
 	if err != nil {
-		return usageError{fmt.Errorf("KEY: %w", err)}
+		return cli.Usage(fmt.Errorf("KEY: %w", err))
 	}
 	if err := opts.check(report.ExplanationFormats()); err != nil {
 		return err
@@ -76,8 +77,8 @@ func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOpti
 	case report.Found:
 		return nil
 	case report.Unset:
-		return exitError{exitNo}
+		return exitError(exitNo)
 	default:
-		return exitError{exitUnknown}
+		return exitError(exitUnknown)
 	}
 }

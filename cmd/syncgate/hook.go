@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -13,10 +12,6 @@ import (
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/client"
 )
-
-// errNotPassed is a verdict that does not let the sync go on. It has been
-// printed with its evidence; main turns it into exit code 1.
-var errNotPassed = errors.New("not passed")
 
 // newHookCommand is "syncgate hook": what runs in the hook Jobs.
 func newHookCommand() *cobra.Command {
@@ -84,7 +79,7 @@ func runHook(ctx context.Context, opts client.Options, stderr io.Writer) error {
 	if !verdict.LetsGo() {
 		_, _ = fmt.Fprintf(stderr, "syncgate: %s of gate %s on cluster %s: %s\n",
 			opts.Change.Phase, opts.Change.Gate, opts.Change.Cluster, verdict)
-		return errNotPassed
+		return exitError(exitNo)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies/draft"
 )
 
@@ -41,7 +42,7 @@ could not tell (unreadable, a limit hit, the file is there already).`,
   syncgate init apps/shop --name shop --force`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected at most one PATH, found %d", len(args))}
+				return cli.Usage(fmt.Errorf("expected at most one PATH, found %d", len(args)))
 			}
 			return nil
 		},
@@ -62,7 +63,7 @@ func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
 	}
 	defer repo.Close()
 	if info, err := repo.Stat(filepath.FromSlash(paths[0])); err != nil || !info.IsDir() {
-		return usageError{fmt.Errorf("PATH: expected a folder, found %s", paths[0])}
+		return cli.Usage(fmt.Errorf("PATH: expected a folder, found %s", paths[0]))
 	}
 	stderr := cmd.ErrOrStderr()
 	d, err := draft.Make(cmd.Context(), repo.FS(), paths[0], opts.name)
@@ -72,7 +73,7 @@ func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
 			fmt.Fprintf(stderr, "  %s\n", line)
 		}
 		fmt.Fprintf(stderr, "syncgate: %v\n", err)
-		return exitError{exitNo}
+		return exitError(exitNo)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/syncgate/syncgate/cmd/internal/plugincmd"
 )
 
 // repository is a copy of an example, as a repository of its own.
@@ -98,7 +101,7 @@ func TestDeliveredRenders(t *testing.T) {
 	} {
 		t.Run(tt.example, func(t *testing.T) {
 			var out, errs strings.Builder
-			code := run([]string{"cmp", "generate", "--cluster", "eu", "--no-hooks", repository(t, tt.example)}, &out, &errs)
+			code := cli.Run(plugincmd.New(), []string{"generate", "--cluster", "eu", "--no-hooks", repository(t, tt.example)}, &out, &errs)
 			if tt.refused != "" {
 				if code == 0 || !strings.Contains(errs.String(), tt.refused) || out.Len() > 0 {
 					t.Errorf("exit code %d, %d bytes, %s", code, out.Len(), errs.String())

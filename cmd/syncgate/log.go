@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 )
 
 // logOptions are the flags that every command has. Logs go to stderr; stdout
@@ -25,7 +27,7 @@ func (o *logOptions) addFlags(root *cobra.Command) {
 func (o *logOptions) logger(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
-		return nil, usageError{fmt.Errorf("--log-level: expected debug, info, warn or error, found %q", o.level)}
+		return nil, cli.Usage(fmt.Errorf("--log-level: expected debug, info, warn or error, found %q", o.level))
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	switch o.format {
@@ -34,5 +36,5 @@ func (o *logOptions) logger(w io.Writer) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
-	return nil, usageError{fmt.Errorf("--log-format: expected text or json, found %q", o.format)}
+	return nil, cli.Usage(fmt.Errorf("--log-format: expected text or json, found %q", o.format))
 }

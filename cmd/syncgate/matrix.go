@@ -73,9 +73,9 @@ func runMatrix(cmd *cobra.Command, args []string, opts *selection, file string, 
 	case report.Holds:
 		return nil
 	case report.Finds:
-		return exitError{exitNo}
+		return exitError(exitNo)
 	default:
-		return exitError{exitUnknown}
+		return exitError(exitUnknown)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/client"
 	"github.com/syncgate/syncgate/policies/gate"
@@ -72,11 +73,11 @@ func runOverride(cmd *cobra.Command, opts *overrideOptions) error {
 	phases := map[string]hooks.Phase{"presync": hooks.PreSync, "postsync": hooks.PostSync}
 	phase, ok := phases[opts.phase]
 	if !ok {
-		return usageError{fmt.Errorf("--phase: expected presync or postsync, found %q", opts.phase)}
+		return cli.Usage(fmt.Errorf("--phase: expected presync or postsync, found %q", opts.phase))
 	}
 	opts.request.Phase, opts.request.For = phase, gate.Duration(opts.howLong)
 	if err := opts.request.Validate(); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	person, err := opts.person(cmd)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/hooks"
 	"github.com/syncgate/syncgate/hooks/client"
 )
@@ -122,7 +123,7 @@ Exit codes: 0 revoked, also when it was before, 1 refused, 2 could not tell.`,
 
 func revokeOverride(cmd *cobra.Command, id string, opts *overrideRevokeOptions) error {
 	if err := opts.request.Validate(); err != nil {
-		return usageError{err}
+		return cli.Usage(err)
 	}
 	person, err := opts.person(cmd)
 	if err != nil {

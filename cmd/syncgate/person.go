@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/hooks/client"
 )
 
@@ -40,7 +41,7 @@ func require(cmd *cobra.Command, names ...string) {
 // person is who asks, with the token read.
 func (o *personOptions) person(cmd *cobra.Command) (client.Person, error) {
 	if o.output != "text" && o.output != "json" {
-		return o.Person, usageError{fmt.Errorf("--output: expected one of text, json, found %q", o.output)}
+		return o.Person, cli.Usage(fmt.Errorf("--output: expected one of text, json, found %q", o.output))
 	}
 	token, err := readTokenFrom(o.tokenFile, cmd.InOrStdin())
 	o.Token = token
@@ -65,7 +66,7 @@ func refusedOr(cmd *cobra.Command, no string, err error) error {
 	var refused *client.RefusalError
 	if errors.As(err, &refused) && refused.Status < 500 && refused.Status != 429 {
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "syncgate: %s: %v\n", no, refused)
-		return exitError{exitNo}
+		return exitError(exitNo)
 	}
 	return err
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/syncgate/syncgate/cmd/internal/plugincmd"
 )
 
 var update = flag.Bool("update", false, "write docs/reference/cli.md in place of comparing with it")
@@ -25,7 +28,7 @@ const cliIntro = `<!-- Made by ` + "`go test ./cmd/syncgate -run Reference -upda
 func TestReferenceIsCurrent(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(cliIntro)
-	describe(t, &b, newRootCommand())
+	describe(t, &b, wholeCommand())
 	got := b.String()
 	if *update {
 		if err := os.WriteFile(cliReference, []byte(got), 0o600); err != nil {
@@ -39,6 +42,20 @@ func TestReferenceIsCurrent(t *testing.T) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s is stale (-committed +commands); go test ./cmd/syncgate -run Reference -update writes it anew:\n%s", cliReference, diff)
 	}
+}
+
+// wholeCommand is "syncgate" with the commands of the programs that it becomes.
+func wholeCommand() *cobra.Command {
+	root := newRootCommand()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "cmp" {
+			root.RemoveCommand(cmd)
+		}
+	}
+	cmd := plugincmd.New()
+	delete(cmd.Annotations, cobra.CommandDisplayNameAnnotation) // it stands in its place here
+	root.AddCommand(cmd)
+	return root
 }
 
 // describe writes a command and those below it.
@@ -100,7 +117,7 @@ func flags(b *strings.Builder, title string, set *pflag.FlagSet) {
 // TestExitCodesAreTold holds the help of every command that can say no against
 // the codes the program ends with.
 func TestExitCodesAreTold(t *testing.T) {
-	root := newRootCommand()
+	root := wholeCommand()
 	if !strings.Contains(root.Long, "Exit codes of every command: 0 ") {
 		t.Error("syncgate --help does not say its exit codes")
 	}
@@ -128,7 +145,7 @@ func TestGroupsNeedACommand(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit(newRootCommand())
+	visit(wholeCommand())
 	if len(groups) < 3 {
 		t.Fatalf("found %d groups of commands, expected syncgate, cmp and hook at least", len(groups))
 	}
@@ -137,7 +154,7 @@ func TestGroupsNeedACommand(t *testing.T) {
 		for _, more := range [][]string{nil, {"nonsense"}} {
 			args := append(append([]string{}, path...), more...)
 			var out, errs strings.Builder
-			if code := run(args, &out, &errs); code != exitUnknown {
+			if code := cli.Run(wholeCommand(), args, &out, &errs); code != exitUnknown {
 				t.Errorf("syncgate %s: exit code %d, want %d", strings.Join(args, " "), code, exitUnknown)
 			}
 			if out.Len() > 0 || errs.Len() == 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/packs"
@@ -30,7 +31,7 @@ their packs. With --all, list every rule there is without any Gate.`,
   syncgate rules --all`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != formatTable && output != formatJSON {
-				return usageError{fmt.Errorf("--output: expected table or json, found %q", output)}
+				return cli.Usage(fmt.Errorf("--output: expected table or json, found %q", output))
 			}
 			list, err := allRules()
 			if !all {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/syncgate/syncgate/cmd/internal/plugincmd"
 	"github.com/syncgate/syncgate/policies/report"
 )
 
@@ -26,6 +28,9 @@ func TestMain(m *testing.M) {
 	}
 	testscript.Main(m, map[string]func(){
 		"syncgate": main,
+		"syncgate-cmp": func() {
+			os.Exit(cli.Run(plugincmd.New(), os.Args[1:], os.Stdout, os.Stderr))
+		},
 		// Stands where syncgate-server lies, and says how it was started.
 		"syncgate-server": func() {
 			fmt.Printf("server %q marker=%s\n", os.Args[1:], os.Getenv("MARKER"))

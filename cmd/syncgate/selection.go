@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 )
 
 // selection is what the commands that look at Gates have in common: which ones,
@@ -25,9 +27,9 @@ func (s *selection) flags(f *pflag.FlagSet, formats []string) {
 func (s *selection) check(formats []string) error {
 	switch {
 	case !slices.Contains(formats, s.output):
-		return usageError{fmt.Errorf("--output: expected one of %s, found %q", strings.Join(formats, ", "), s.output)}
+		return cli.Usage(fmt.Errorf("--output: expected one of %s, found %q", strings.Join(formats, ", "), s.output))
 	case s.workers < 0:
-		return usageError{fmt.Errorf("--workers: expected a number from 0, found %d", s.workers)}
+		return cli.Usage(fmt.Errorf("--workers: expected a number from 0, found %d", s.workers))
 	}
 	return nil
 }

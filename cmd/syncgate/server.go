@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
-
 	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 )
 
 const serverProgram = "syncgate-server"
@@ -21,26 +18,7 @@ func newServerCommand() *cobra.Command {
 Everything after "server" is for it.`,
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return become(serverProgram, args)
+			return cli.Become(serverProgram, args)
 		},
 	}
-}
-
-// become replaces this process by a program that lies beside it.
-func become(program string, args []string) error {
-	self, err := os.Executable()
-	if err == nil {
-		self, err = filepath.EvalSymlinks(self)
-	}
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	path := filepath.Join(filepath.Dir(self), program)
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("find server: expected the program %s: %w; install it beside %s", program, err, filepath.Base(self))
-	}
-	if err := syscall.Exec(path, append([]string{program}, args...), os.Environ()); err != nil {
-		return fmt.Errorf("start %s: %w", path, err)
-	}
-	return nil // not reached: this process is the server now
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/packs"
 	"github.com/syncgate/syncgate/policies/tree"
@@ -35,7 +36,7 @@ cannot be read, a case that cannot be run, a pack without cases).`,
   syncgate test packs/platform.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != formatTable && output != formatJSON {
-				return usageError{fmt.Errorf("--output: expected table or json, found %q", output)}
+				return cli.Usage(fmt.Errorf("--output: expected table or json, found %q", output))
 			}
 			if len(args) == 0 {
 				args = packs.Names()
@@ -80,9 +81,9 @@ func runTest(cmd *cobra.Command, args []string, output string) error {
 	}
 	switch {
 	case unknown:
-		return exitError{exitUnknown}
+		return exitError(exitUnknown)
 	case failed:
-		return exitError{exitNo}
+		return exitError(exitNo)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/report"
@@ -83,7 +84,7 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 		return err
 	}
 	if opts.dryRun && !opts.fix {
-		return usageError{errors.New("--dry-run: expected --fix with it")}
+		return cli.Usage(errors.New("--dry-run: expected --fix with it"))
 	}
 	repo, paths, err := openRepository(opts.root, args)
 	if err != nil {
@@ -143,9 +144,9 @@ func verdictError(v report.Verdict) error {
 	case report.Holds:
 		return nil
 	case report.Finds:
-		return exitError{exitNo}
+		return exitError(exitNo)
 	default:
-		return exitError{exitUnknown}
+		return exitError(exitUnknown)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 )
 
 // version is set by the linker: -ldflags "-X main.version=v1.2.3".
@@ -58,7 +60,7 @@ func newVersionCommand() *cobra.Command {
 			case "json":
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 			}
-			return usageError{fmt.Errorf("--output: expected text or json, found %q", output)}
+			return cli.Usage(fmt.Errorf("--output: expected text or json, found %q", output))
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
@@ -68,7 +70,7 @@ func newVersionCommand() *cobra.Command {
 // noArgs is cobra.NoArgs, as a usage error.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s: expected no arguments, found %q", cmd.CommandPath(), args)}
+		return cli.Usage(fmt.Errorf("%s: expected no arguments, found %q", cmd.CommandPath(), args))
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ const (
 	cmpVersionBound  = 1.0
 )
 
-// BenchmarkCmpGenerate is `syncgate cmp generate` against `helm template
+// BenchmarkCmpGenerate is `syncgate-cmp generate`, as plugin.yaml has it, against `helm template
 // --include-crds`, as processes, on one chart of ten objects with two values
 // files. Syncgate reads a Gate of two clusters, compares their values and adds
 // hook Jobs, which Helm does not.
@@ -42,14 +42,14 @@ func BenchmarkCmpGenerate(b *testing.B) {
 		"SYNCGATE_HOOK_IMAGE=registry.example.com/syncgate:v1", "SYNCGATE_SERVER_URL=https://syncgate.syncgate.svc",
 	)
 	work := filepath.Join(dir, "apps", "shop")
-	ours := cmpCommand{programs.syncgate, []string{"cmp", "generate"}, work, env}
+	ours := cmpCommand{programs.plugin, []string{"generate"}, work, env}
 	helms := cmpCommand{programs.helm, []string{
 		"template", "shop", "chart", "--namespace", "shop", "--values", "values/common.yaml", "--values", "values/eu.yaml",
 		"--kube-version", "1.34.4", "--api-versions", "v1,apps/v1,batch/v1", "--include-crds",
 	}, work, env}
 	// Ten objects each, and the three hook Jobs.
 	if n := strings.Count(ours.output(b), "\nkind: "); n != 13 {
-		b.Fatalf("syncgate cmp generate gives %d objects, expected 13", n)
+		b.Fatalf("syncgate-cmp generate gives %d objects, expected 13", n)
 	}
 	if n := strings.Count(helms.output(b), "\nkind: "); n != 10 {
 		b.Fatalf("helm template gives %d objects, expected 10", n)
@@ -66,7 +66,7 @@ func BenchmarkCmpVersion(b *testing.B) {
 	cmpCompare(b, ours, helms, cmpVersionBound)
 }
 
-type cmpPrograms struct{ syncgate, helm string }
+type cmpPrograms struct{ syncgate, plugin, helm string }
 
 // newCmpPrograms builds Syncgate as it is released, and finds Helm.
 func newCmpPrograms(b *testing.B) cmpPrograms {
@@ -75,14 +75,14 @@ func newCmpPrograms(b *testing.B) cmpPrograms {
 	if err != nil {
 		b.Fatal(err)
 	}
-	program := filepath.Join(b.TempDir(), "syncgate")
-	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program,
-		"github.com/syncgate/syncgate/cmd/syncgate")
+	dir := b.TempDir()
+	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", dir,
+		"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-cmp")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build syncgate: %v\n%s", err, out)
 	}
-	return cmpPrograms{syncgate: program, helm: helm}
+	return cmpPrograms{syncgate: filepath.Join(dir, "syncgate"), plugin: filepath.Join(dir, "syncgate-cmp"), helm: helm}
 }
 
 type cmpCommand struct {

@@ -34,7 +34,7 @@ func TestBuildStage(t *testing.T) {
 			t.Fatalf("Dockerfile:%d: %v", step.Line, err)
 		}
 	}
-	for _, name := range []string{"syncgate", "syncgate-server", "syncgate-cmp-server"} {
+	for _, name := range []string{"syncgate", "syncgate-cmp", "syncgate-cmp-server", "syncgate-server"} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(b.root, "out", name)
 			static(t, file)

@@ -1,4 +1,4 @@
-package main
+package plugincmd
 
 import (
 	"cmp"
@@ -22,9 +22,9 @@ const sourcePath = "ARGOCD_APP_SOURCE_PATH"
 // to a folder of its own.
 const stockWork = "_cmp_server"
 
-// cmpOptions are the flags of `syncgate cmp`. Where a flag is not given, Argo
+// options are the flags of `syncgate cmp`. Where a flag is not given, Argo
 // CD's environment says.
-type cmpOptions struct {
+type options struct {
 	root        string
 	gate        string
 	cluster     string
@@ -38,14 +38,14 @@ type cmpOptions struct {
 	anyParameters bool
 }
 
-func (o *cmpOptions) addFlags(cmd *cobra.Command) {
+func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.root, "root", "", "the repository's root (default: from ARGOCD_APP_SOURCE_PATH, else the nearest folder above with .git, else PATH)")
 	f.StringVar(&o.gate, "gate", "", "the Gate: its name, or the path of its file relative to PATH (default: the one PATH belongs to)")
 	f.StringVar(&o.cluster, "cluster", "", "the cluster to render (default: the only one with values under PATH)")
 }
 
-func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
+func (o *options) addRenderFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.app, "app", "", "the Application's name (default: ARGOCD_APP_NAME)")
 	f.StringVar(&o.namespace, "namespace", "", "the Application's destination namespace (default: ARGOCD_APP_NAMESPACE)")
@@ -57,7 +57,7 @@ func (o *cmpOptions) addRenderFlags(cmd *cobra.Command) {
 
 // request is what is asked for, with the repository it is asked of. Flags win
 // over what Argo CD's environment says.
-func (o *cmpOptions) request(args []string) (*rootfs.Root, plugin.Request, error) {
+func (o *options) request(args []string) (*rootfs.Root, plugin.Request, error) {
 	req, err := plugin.RequestFromEnv(os.Getenv)
 	if err != nil && !o.anyParameters {
 		return nil, plugin.Request{}, err
@@ -86,7 +86,7 @@ func (o *cmpOptions) request(args []string) (*rootfs.Root, plugin.Request, error
 
 // open opens the repository, out of which nothing leads, and says where in it
 // the Application lies.
-func (o *cmpOptions) open(args []string) (*rootfs.Root, string, error) {
+func (o *options) open(args []string) (*rootfs.Root, string, error) {
 	at := "."
 	if len(args) > 0 {
 		at = args[0]
@@ -115,7 +115,7 @@ func (o *cmpOptions) open(args []string) (*rootfs.Root, string, error) {
 }
 
 // findRoot is the repository's root above the folder at.
-func (o *cmpOptions) findRoot(at string) (string, error) {
+func (o *options) findRoot(at string) (string, error) {
 	if o.root != "" {
 		root, err := filepath.Abs(o.root)
 		if err != nil {
