@@ -14,11 +14,15 @@ const maxFile = 64 << 20
 
 var errTooLarge = errors.New("limit file=64 MiB hit")
 
-// answer asks the tree again.
-func (q question) answer(fsys fs.FS) (digest, error) {
+// asker asks trees again. It keeps what a file is read into for the next one: memory
+// that is touched for the first time costs more than the reading.
+type asker struct{ buf []byte }
+
+// ask asks the tree again.
+func (a *asker) ask(fsys fs.FS, q question) (digest, error) {
 	switch q.kind {
 	case kindFile:
-		return readAgain(fsys, q.path)
+		return a.read(fsys, q.path)
 	case kindDir:
 		return listing(fs.ReadDir(fsys, q.path))
 	case kindStat:
@@ -31,7 +35,7 @@ func (q question) answer(fsys fs.FS) (digest, error) {
 	return digest{}, errors.New("unknown question")
 }
 
-func readAgain(fsys fs.FS, name string) (digest, error) {
+func (a *asker) read(fsys fs.FS, name string) (digest, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return absent(err)
@@ -48,11 +52,13 @@ func readAgain(fsys fs.FS, name string) (digest, error) {
 	if info.Size() > maxFile {
 		return digest{}, errTooLarge
 	}
-	buf := make([]byte, info.Size()+1)
+	if need := max(info.Size()+1, 64<<10); int64(len(a.buf)) < need {
+		a.buf = make([]byte, need)
+	}
 	sum := sha256.New()
 	for total := int64(0); total <= maxFile; {
-		n, err := f.Read(buf)
-		sum.Write(buf[:n])
+		n, err := f.Read(a.buf)
+		sum.Write(a.buf[:n])
 		total += int64(n)
 		if errors.Is(err, io.EOF) {
 			return contents(digest(sum.Sum(nil))), nil

@@ -198,6 +198,7 @@ func askAll(ctx context.Context, questions []question, trees []fs.FS) (digest, e
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(questions)) {
 		wg.Go(func() {
+			var again asker
 			for ctx.Err() == nil && failed.Load() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(questions) {
@@ -206,7 +207,7 @@ func askAll(ctx context.Context, questions []question, trees []fs.FS) (digest, e
 				q := questions[i]
 				err := fs.ErrInvalid // a tree that is not there now
 				if int(q.tree) < len(trees) && trees[q.tree] != nil {
-					answers[i], err = q.answer(trees[q.tree])
+					answers[i], err = again.ask(trees[q.tree], q)
 				}
 				if err != nil {
 					failed.Store(&err)
