@@ -40,7 +40,7 @@ func fast(root *os.Root) (fs.FS, func() error) {
 		return slow, func() error { return nil }
 	}
 	b := &beneath{slow, dir}
-	fd, err := b.open(".", unix.O_PATH)
+	fd, err := b.open(".", unix.O_PATH, 0)
 	if err != nil { // an older kernel, or one where the call is forbidden
 		return slow, dir.Close
 	}
@@ -50,13 +50,13 @@ func fast(root *os.Root) (fs.FS, func() error) {
 
 // open opens a path beneath the folder. Every link on the way is followed inside of it;
 // one that leads out, and an absolute one, is an error.
-func (b *beneath) open(name string, flags uint64) (fd int, err error) {
+func (b *beneath) open(name string, flags, resolve uint64) (fd int, err error) {
 	if !fs.ValidPath(name) {
 		return -1, fs.ErrInvalid
 	}
 	how := unix.OpenHow{
 		Flags:   flags | unix.O_CLOEXEC,
-		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
+		Resolve: resolve | unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS,
 	}
 	err = again(func() (err error) {
 		fd, err = unix.Openat2(int(b.dir.Fd()), name, &how)
@@ -67,7 +67,7 @@ func (b *beneath) open(name string, flags uint64) (fd int, err error) {
 
 // Open implements fs.FS.
 func (b *beneath) Open(name string) (fs.File, error) {
-	f, err := b.file(name)
+	f, err := b.file(name, 0)
 	if err != nil {
 		return b.slow.Open(name)
 	}
@@ -78,9 +78,23 @@ func (b *beneath) Open(name string) (fs.File, error) {
 	return f, nil
 }
 
+// OpenReal opens a regular file that no link leads to. Whatever else there is, is an
+// error.
+func (b *beneath) OpenReal(name string) (fs.File, error) {
+	f, err := b.file(name, unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	if !f.info.mode.IsRegular() {
+		_ = f.Close()
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return f, nil
+}
+
 // file opens what is there to be read, without waiting.
-func (b *beneath) file(name string) (*file, error) {
-	fd, err := b.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY)
+func (b *beneath) file(name string, resolve uint64) (*file, error) {
+	fd, err := b.open(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, resolve)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +108,7 @@ func (b *beneath) file(name string) (*file, error) {
 
 // ReadFile implements fs.ReadFileFS.
 func (b *beneath) ReadFile(name string) ([]byte, error) {
-	f, err := b.file(name)
+	f, err := b.file(name, 0)
 	if err != nil {
 		return b.slow.ReadFile(name)
 	}
@@ -123,7 +137,7 @@ func (b *beneath) ReadFile(name string) ([]byte, error) {
 
 // ReadDir implements fs.ReadDirFS.
 func (b *beneath) ReadDir(name string) ([]fs.DirEntry, error) {
-	fd, err := b.open(name, unix.O_RDONLY|unix.O_DIRECTORY)
+	fd, err := b.open(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		// The slow way would wait for a pipe's other end.
 		if i, err := b.look(name, unix.O_PATH); err == nil && !i.IsDir() {
@@ -163,7 +177,7 @@ func (b *beneath) Lstat(name string) (fs.FileInfo, error) {
 }
 
 func (b *beneath) look(name string, flags uint64) (info, error) {
-	fd, err := b.open(name, flags)
+	fd, err := b.open(name, flags, 0)
 	if err != nil {
 		return info{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -160,6 +161,38 @@ func TestAsOSRoot(t *testing.T) {
 	}
 	if good < 50 {
 		t.Errorf("only %d answers were no errors", good)
+	}
+}
+
+// TestOpenReal opens what is a file without a link on the way, and nothing else.
+func TestOpenReal(t *testing.T) {
+	dir := folder(t)
+	fsys, ok := open(t, dir).FS().(interface {
+		OpenReal(name string) (fs.File, error)
+	})
+	if !ok {
+		t.Skip("it is not fast here")
+	}
+	opened := 0
+	for _, name := range names(t, dir) {
+		want := fs.ValidPath(name)
+		for at := name; want && at != "."; at = path.Dir(at) {
+			i, err := os.Lstat(filepath.Join(dir, at))
+			want = err == nil && (i.IsDir() || at == name && i.Mode().IsRegular())
+		}
+		i, err := os.Lstat(filepath.Join(dir, name))
+		want = want && err == nil && i.Mode().IsRegular()
+		f, err := fsys.OpenReal(name)
+		if (err == nil) != want {
+			t.Errorf("OpenReal(%q): %v, want a file: %t", name, err, want)
+		}
+		if err == nil {
+			opened++
+			_ = f.Close()
+		}
+	}
+	if opened < 4 {
+		t.Errorf("only %d files were opened", opened)
 	}
 }
 

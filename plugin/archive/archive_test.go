@@ -70,6 +70,14 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: want the sum of xxx, got %x, %t", name, sum, ok)
 		}
 	}
+	if f, err := fsys.OpenReal("apps/eu/values.yaml"); err != nil || f.Close() != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"apps", "apps/us", "apps/us/values.yaml", "root", "apps/nope", "../root"} {
+		if _, err := fsys.OpenReal(name); err == nil {
+			t.Errorf("%s was opened as a file that no link leads to", name)
+		}
+	}
 	for _, name := range []string{"apps", "apps/us", "apps/nope", "../root"} {
 		if _, ok := fsys.SumFile(name); ok {
 			t.Errorf("%s has a sum, and is no file", name)

@@ -14,7 +14,8 @@ import (
 
 // FS is the unpacked archive. It is safe for concurrent use. Symbolic links
 // are followed inside the root, at most 40 of them for a path. It implements
-// fs.ReadDirFS, fs.ReadFileFS, fs.StatFS, fs.ReadLinkFS and tree.SumFS.
+// fs.ReadDirFS, fs.ReadFileFS, fs.StatFS, fs.ReadLinkFS, tree.SumFS
+// and tree.RealFS.
 type FS struct {
 	nodes map[string]*node
 	sum   [sha256.Size]byte
@@ -132,6 +133,16 @@ func (f *FS) Open(name string) (fs.File, error) {
 	return &file{node: n, Reader: bytes.NewReader(n.data)}, nil
 }
 
+// OpenReal implements tree.RealFS.
+func (f *FS) OpenReal(name string) (fs.File, error) {
+	// A path that is among the nodes leads through no link.
+	n := f.nodes[name]
+	if n == nil || n.dir || n.link != "" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return &file{node: n, Reader: bytes.NewReader(n.data)}, nil
+}
+
 // ReadFile implements fs.ReadFileFS. The bytes are a copy.
 func (f *FS) ReadFile(name string) ([]byte, error) {
 	n, err := f.find("read", name)
@@ -192,10 +203,9 @@ func (f *FS) last(op, name string) (*node, error) {
 	if name == "." {
 		return dir, nil
 	}
-	for _, c := range dir.children {
-		if c.name == path.Base(name) {
-			return c, nil
-		}
+	i, ok := slices.BinarySearchFunc(dir.children, path.Base(name), func(n *node, name string) int { return strings.Compare(n.name, name) })
+	if ok {
+		return dir.children[i], nil
 	}
 	return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 }

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies/cache"
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
 // write makes a folder of files.
@@ -114,6 +116,43 @@ func TestEveryChangeMisses(t *testing.T) {
 			tt.change(t, dir)
 			if data, ok := s.Get(t.Context(), key, os.DirFS(dir)); ok != tt.hit || ok && string(data) != "answer" {
 				t.Errorf("Get = %q, %v; want a hit: %v", data, ok, tt.hit)
+			}
+		})
+	}
+}
+
+// TestEveryChangeMissesOfAFolder is the same of a folder as the programs read it.
+func TestEveryChangeMissesOfAFolder(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(t *testing.T, dir string)
+		hit    bool
+	}{
+		"nothing":   {func(*testing.T, string) {}, true},
+		"the bytes": {func(t *testing.T, dir string) { put(t, dir, "a/one.yaml", "2") }, false},
+		"a link with the same": {func(t *testing.T, dir string) {
+			check(t, os.Rename(at(dir, "a/one.yaml"), at(dir, "one.yaml")))
+			check(t, os.Symlink("../one.yaml", at(dir, "a/one.yaml")))
+		}, false},
+		"a folder's link that leads out": {func(t *testing.T, dir string) {
+			check(t, os.Rename(at(dir, "a"), dir+".out"))
+			check(t, os.Symlink(dir+".out", at(dir, "a")))
+		}, false},
+		"it is gone": {func(t *testing.T, dir string) { check(t, os.Remove(at(dir, "a/one.yaml"))) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string]string{"a/one.yaml": "1"})
+			root, err := rootfs.Open(dir)
+			check(t, err)
+			defer root.Close()
+			s, key := store(t), cache.Key("validate")
+			r := cache.Record(root.FS())
+			if data, err := tree.New(r.Tree(0)).Read("a/one.yaml", 10); err != nil || string(data) != "1" {
+				t.Fatal(string(data), err)
+			}
+			check(t, s.Put(key, r, []byte("answer")))
+			tt.change(t, dir)
+			if _, ok := s.Get(t.Context(), key, root.FS()); ok != tt.hit {
+				t.Errorf("a hit: %t, want %t", ok, tt.hit)
 			}
 		})
 	}

@@ -12,6 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"sync"
+
+	"github.com/syncgate/syncgate/policies/tree"
 )
 
 // kind is what was asked of a path.
@@ -96,6 +98,22 @@ func (t recorded) Open(name string) (fs.File, error) {
 		t.note(kindFile, name, d, problem)
 		return nil, err
 	}
+	return &recordedFile{File: f, tree: t, name: name, sum: sha256.New()}, nil
+}
+
+// OpenReal implements tree.RealFS, where the tree that is recorded does. What it
+// refuses is not kept: then it is asked for in another way.
+func (t recorded) OpenReal(name string) (fs.File, error) {
+	real, ok := t.fsys.(tree.RealFS)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	f, err := real.OpenReal(name)
+	if err != nil {
+		return nil, err
+	}
+	d, problem := described(f.Stat())
+	t.note(kindLstat, name, d, problem)
 	return &recordedFile{File: f, tree: t, name: name, sum: sha256.New()}, nil
 }
 

@@ -34,7 +34,7 @@ func Decode(data []byte, file string) (*Gate, error) {
 }
 
 func decode(data []byte, file string, loader *packs.Loader) (*Gate, error) {
-	d := &decoder{file: file, loader: loader, places: map[string]*yaml.Node{}, envs: map[string]*expr.Env{}}
+	d := &decoder{file: file, loader: loader, places: map[string]*yaml.Node{}, envs: map[string]*expr.Env{}, structs: map[reflect.Type]map[string]reflect.StructField{}}
 	root, err := values.ReadNode(data, file, values.Limits{FileSize: maxFile, Depth: maxDepth})
 	if err != nil {
 		return nil, err
@@ -66,12 +66,13 @@ func decode(data []byte, file string, loader *packs.Loader) (*Gate, error) {
 
 // decoder reads nodes into plain values and gathers mistakes.
 type decoder struct {
-	file   string
-	loader *packs.Loader
-	nodes  int
-	found  []*Error
-	places map[string]*yaml.Node // every field's value by its path
-	envs   map[string]*expr.Env  // CEL environments by their variables
+	file    string
+	loader  *packs.Loader
+	nodes   int
+	found   []*Error
+	places  map[string]*yaml.Node // every field's value by its path
+	envs    map[string]*expr.Env  // CEL environments by their variables
+	structs map[reflect.Type]map[string]reflect.StructField
 }
 
 func (d *decoder) fail(n *yaml.Node, field, problem, remedy string) {
@@ -140,7 +141,7 @@ func (d *decoder) object(n *yaml.Node, t reflect.Type, field string, depth int) 
 	case reflect.TypeFor[Guard]():
 		n = d.withPreset(n, field, d.guardPreset)
 	}
-	fields := fieldsOf(t)
+	fields := d.fields(t)
 	out := map[string]any{}
 	d.each(n, field, func(key, value *yaml.Node, inner string) {
 		f, ok := fields[key.Value]
@@ -274,7 +275,15 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 
 func isRequired(f reflect.StructField) bool { return f.Tag.Get("jsonschema") == "required" }
 
-// fieldsOf are a struct's fields by their names in the file.
+// fields are a struct's fields by their names in the file, made once for each struct:
+// a Gate has thousands of clusters.
+func (d *decoder) fields(t reflect.Type) map[string]reflect.StructField {
+	if d.structs[t] == nil {
+		d.structs[t] = fieldsOf(t)
+	}
+	return d.structs[t]
+}
+
 func fieldsOf(t reflect.Type) map[string]reflect.StructField {
 	out := make(map[string]reflect.StructField, t.NumField())
 	for i := range t.NumField() {

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/syncgate/syncgate/policies/tree"
 )
@@ -15,6 +18,7 @@ import (
 const (
 	maxEntries = 500_000 // files and folders looked at
 	maxGates   = 10_000
+	maxAtOnce  = 1024 // folders whose lists are in memory
 )
 
 // Load reads and decodes the Gate file at a slash path of fsys. Presets that
@@ -27,33 +31,66 @@ func Load(fsys fs.FS, file string) (*Gate, error) { return (*Known)(nil).Load(fs
 // are not followed.
 func Find(fsys fs.FS, root string) ([]string, error) {
 	root = path.Clean(root)
+	fail := func(err error) ([]string, error) { return nil, fmt.Errorf("find gates under %s: %w", root, err) }
+	info, err := fs.Stat(fsys, root)
+	if err != nil {
+		return fail(err)
+	}
+	if !info.IsDir() {
+		return []string{root}, nil
+	}
 	var found []string
 	seen := 0
-	err := fs.WalkDir(fsys, root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if seen++; seen > maxEntries {
-			return fmt.Errorf("limit entries=%d hit at %s; name a folder nearer to the Gates", maxEntries, name)
-		}
-		switch {
-		case !entry.IsDir():
-			if name == root || entry.Name() == FileName {
-				found = append(found, name)
+	for folders := []string{root}; len(folders) > 0; {
+		now := folders[:min(len(folders), maxAtOnce)]
+		folders = folders[len(now):]
+		for i, list := range listAll(fsys, now) {
+			if list.err != nil {
+				return fail(list.err)
 			}
-		case name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
-			return fs.SkipDir
+			for _, entry := range list.entries {
+				name := path.Join(now[i], entry.Name())
+				if seen++; seen > maxEntries {
+					return fail(fmt.Errorf("limit entries=%d hit at %s; name a folder nearer to the Gates", maxEntries, name))
+				}
+				switch {
+				case !entry.IsDir():
+					if entry.Name() == FileName {
+						found = append(found, name)
+					}
+				case !strings.HasPrefix(entry.Name(), ".") && entry.Name() != "node_modules":
+					folders = append(folders, name)
+				}
+				if len(found) > maxGates {
+					return fail(fmt.Errorf("limit gates=%d hit; name a folder with fewer", maxGates))
+				}
+			}
 		}
-		if len(found) > maxGates {
-			return fmt.Errorf("limit gates=%d hit; name a folder with fewer", maxGates)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("find gates under %s: %w", root, err)
 	}
 	slices.Sort(found)
 	return found, nil
+}
+
+// listing is what lies in a folder, or why that cannot be told.
+type listing struct {
+	entries []fs.DirEntry
+	err     error
+}
+
+// listAll lists folders, several at once.
+func listAll(fsys fs.FS, folders []string) []listing {
+	lists := make([]listing, len(folders))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(folders)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(folders)); i = next.Add(1) - 1 {
+				lists[i].entries, lists[i].err = fs.ReadDir(fsys, folders[i])
+			}
+		})
+	}
+	wg.Wait()
+	return lists
 }
 
 // Cluster is the cluster of that name; the error lists the clusters there are.

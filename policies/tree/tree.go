@@ -59,6 +59,14 @@ type SumFS interface {
 	SumFile(name string) (sum [sha256.Size]byte, ok bool)
 }
 
+// RealFS is a file system that opens a file without looking for links on the way.
+type RealFS interface {
+	fs.FS
+	// OpenReal opens the regular file name. It is an error when a part of the path
+	// is a symbolic link, also where Open would follow it.
+	OpenReal(name string) (fs.File, error)
+}
+
 // Sum is the SHA-256 of what Read would return; ok is false when the file system
 // does not know it, or when there is nothing to read.
 func (t *Tree) Sum(name string) (sum [sha256.Size]byte, ok bool) {
@@ -102,13 +110,9 @@ func Join(dir, rel string) (string, error) {
 // Read returns the bytes of the regular file name, which has at most limit
 // bytes. Errors are *Error.
 func (t *Tree) Read(name string, limit int64) ([]byte, error) {
-	real, err := t.Real(name)
+	f, err := t.open(name)
 	if err != nil {
 		return nil, err
-	}
-	f, err := t.fsys.Open(real)
-	if err != nil {
-		return nil, openError(name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -125,6 +129,24 @@ func (t *Tree) Read(name string, limit int64) ([]byte, error) {
 		return nil, tooLarge(name, info.Size(), limit)
 	}
 	return readAll(f, name, info.Size(), limit)
+}
+
+// open opens a file: at once where there is no link, else by following each.
+func (t *Tree) open(name string) (fs.File, error) {
+	if real, ok := t.fsys.(RealFS); ok {
+		if f, err := real.OpenReal(name); err == nil {
+			return f, nil
+		}
+	}
+	real, err := t.Real(name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := t.fsys.Open(real)
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	return f, nil
 }
 
 // readAll reads f, whose size is a hint only: a tree may be under an editor.
