@@ -1,14 +1,16 @@
 package rootfs
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -145,19 +147,67 @@ func (b *beneath) ReadDir(name string) ([]fs.DirEntry, error) {
 		}
 		return b.slow.ReadDir(name)
 	}
-	// By this name the folder is found again, wherever it has been moved to.
-	dir := os.NewFile(uintptr(fd), "/proc/self/fd/"+strconv.Itoa(fd))
-	defer dir.Close()
-	found, err := dir.ReadDir(-1)
-	if err != nil {
+	defer func() { _ = unix.Close(fd) }()
+	entries, ok := b.entries(fd, name)
+	if !ok {
 		return b.slow.ReadDir(name)
-	}
-	entries := make([]fs.DirEntry, len(found))
-	for i, e := range found {
-		entries[i] = entry{b, name, e.Name(), e.Type()}
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
+}
+
+// direntBytes is what of a folder is read at once.
+const direntBytes = 8 << 10
+
+// entries are what lies in the open folder dir. ok is false where it cannot be told
+// without looking at each of them, which some file systems want.
+func (b *beneath) entries(fd int, dir string) (list []fs.DirEntry, ok bool) {
+	buf := direntBuffers.Get().(*[direntBytes]byte)
+	defer direntBuffers.Put(buf)
+	list = []fs.DirEntry{}
+	for {
+		var n int
+		err := again(func() (err error) {
+			n, err = unix.Getdents(fd, buf[:])
+			return err
+		})
+		if err != nil {
+			return nil, false
+		}
+		if n == 0 {
+			return list, true
+		}
+		for rest := buf[:n]; len(rest) > 0; {
+			// struct linux_dirent64 of getdents64(2): inode, offset, length, type, name.
+			const length, kind, name = 16, 18, 19
+			if len(rest) < name {
+				return nil, false
+			}
+			size := int(binary.NativeEndian.Uint16(rest[length:]))
+			if size < name || size > len(rest) {
+				return nil, false
+			}
+			text, _, _ := bytes.Cut(rest[name:size], []byte{0})
+			mode, known := direntModes[rest[kind]]
+			gone := binary.NativeEndian.Uint64(rest) == 0
+			rest = rest[size:]
+			switch {
+			case gone, string(text) == ".", string(text) == "..":
+			case !known:
+				return nil, false
+			default:
+				list = append(list, entry{b, dir, string(text), mode})
+			}
+		}
+	}
+}
+
+var direntBuffers = sync.Pool{New: func() any { return new([direntBytes]byte) }}
+
+// direntModes are the types of getdents64(2) that say what an entry is.
+var direntModes = map[byte]fs.FileMode{
+	unix.DT_REG: 0, unix.DT_DIR: fs.ModeDir, unix.DT_LNK: fs.ModeSymlink, unix.DT_FIFO: fs.ModeNamedPipe,
+	unix.DT_SOCK: fs.ModeSocket, unix.DT_BLK: fs.ModeDevice, unix.DT_CHR: fs.ModeDevice | fs.ModeCharDevice,
 }
 
 // Stat implements fs.StatFS.
@@ -193,6 +243,8 @@ type file struct {
 	fd   int
 	name string
 	info info
+	read int64
+	end  bool
 }
 
 func (f *file) Stat() (fs.FileInfo, error) {
@@ -209,6 +261,9 @@ func (f *file) Read(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if f.end {
+		return 0, io.EOF
+	}
 	err = again(func() (err error) {
 		n, err = unix.Read(f.fd, p)
 		return err
@@ -219,6 +274,10 @@ func (f *file) Read(p []byte) (n int, err error) {
 	case n == 0:
 		return 0, io.EOF
 	}
+	f.read += int64(n)
+	// It gave all that it had when it was opened, and had no more: its end needs no
+	// further call.
+	f.end = f.info.mode.IsRegular() && n < len(p) && f.read == f.info.size
 	return n, nil
 }
 
