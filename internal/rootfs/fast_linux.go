@@ -27,8 +27,9 @@ type stdFS interface {
 // beneath asks the kernel to resolve paths. Whatever it does not give at once, the
 // slow way is asked for, which then says what is wrong: so both agree on errors.
 type beneath struct {
-	slow stdFS
-	dir  *os.File
+	slow    stdFS
+	dir     *os.File
+	buffers sync.Pool // of *[direntBytes]byte
 }
 
 // fast is a faster file system of root, and what closes it.
@@ -41,7 +42,7 @@ func fast(root *os.Root) (fs.FS, func() error) {
 	if err != nil {
 		return slow, func() error { return nil }
 	}
-	b := &beneath{slow, dir}
+	b := &beneath{slow: slow, dir: dir, buffers: sync.Pool{New: func() any { return new([direntBytes]byte) }}}
 	fd, err := b.open(".", unix.O_PATH, 0)
 	if err != nil { // an older kernel, or one where the call is forbidden
 		return slow, dir.Close
@@ -162,8 +163,8 @@ const direntBytes = 8 << 10
 // entries are what lies in the open folder dir. ok is false where it cannot be told
 // without looking at each of them, which some file systems want.
 func (b *beneath) entries(fd int, dir string) (list []fs.DirEntry, ok bool) {
-	buf := direntBuffers.Get().(*[direntBytes]byte)
-	defer direntBuffers.Put(buf)
+	buf := b.buffers.Get().(*[direntBytes]byte)
+	defer b.buffers.Put(buf)
 	list = []fs.DirEntry{}
 	for {
 		var n int
@@ -188,7 +189,7 @@ func (b *beneath) entries(fd int, dir string) (list []fs.DirEntry, ok bool) {
 				return nil, false
 			}
 			text, _, _ := bytes.Cut(rest[name:size], []byte{0})
-			mode, known := direntModes[rest[kind]]
+			mode, known := direntMode(rest[kind])
 			gone := binary.NativeEndian.Uint64(rest) == 0
 			rest = rest[size:]
 			switch {
@@ -202,12 +203,26 @@ func (b *beneath) entries(fd int, dir string) (list []fs.DirEntry, ok bool) {
 	}
 }
 
-var direntBuffers = sync.Pool{New: func() any { return new([direntBytes]byte) }}
-
-// direntModes are the types of getdents64(2) that say what an entry is.
-var direntModes = map[byte]fs.FileMode{
-	unix.DT_REG: 0, unix.DT_DIR: fs.ModeDir, unix.DT_LNK: fs.ModeSymlink, unix.DT_FIFO: fs.ModeNamedPipe,
-	unix.DT_SOCK: fs.ModeSocket, unix.DT_BLK: fs.ModeDevice, unix.DT_CHR: fs.ModeDevice | fs.ModeCharDevice,
+// direntMode is what an entry of that type of getdents64(2) is; ok is false where the
+// file system does not say.
+func direntMode(kind byte) (mode fs.FileMode, ok bool) {
+	switch kind {
+	case unix.DT_REG:
+		return 0, true
+	case unix.DT_DIR:
+		return fs.ModeDir, true
+	case unix.DT_LNK:
+		return fs.ModeSymlink, true
+	case unix.DT_FIFO:
+		return fs.ModeNamedPipe, true
+	case unix.DT_SOCK:
+		return fs.ModeSocket, true
+	case unix.DT_BLK:
+		return fs.ModeDevice, true
+	case unix.DT_CHR:
+		return fs.ModeDevice | fs.ModeCharDevice, true
+	}
+	return 0, false
 }
 
 // Stat implements fs.StatFS.

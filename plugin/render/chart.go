@@ -43,7 +43,8 @@ func openChart(ctx context.Context, in Input, limits Limits) (*source, error) {
 	for i, name := range s.names {
 		sum, ok := s.reader.tree.Sum(path.Join(s.root, name))
 		if !ok {
-			return s, s.sum(ctx)
+			err := s.sum(ctx)
+			return s, err
 		}
 		s.sums[i] = sum
 	}

@@ -95,6 +95,8 @@ func Names() []string {
 
 // loaded are the built-in packs that were asked for, each read once: many Gates
 // use the same.
+//
+//nolint:gochecknoglobals // what is read is part of the program
 var loaded sync.Map // of func() (*Pack, error), by name
 
 // Load is the built-in pack of that name, which nobody may change; the error lists
