@@ -34,6 +34,7 @@ same. Objects, paths and parameters go to stdout; all else goes to stderr.
 Exit codes: 0 done, 1 refused, 2 could not tell.`,
 		Args: cobra.NoArgs,
 	}
+	cmd.CompletionOptions.DisableDefaultCmd = true // syncgate completes for all
 	cmd.AddCommand(newGenerate(), newDiscover(), newParameters(), newServe())
 	return cmd
 }
