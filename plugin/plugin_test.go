@@ -11,9 +11,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/tools/txtar"
 
 	"github.com/syncgate/syncgate/plugin/inject"
+	"github.com/syncgate/syncgate/policies/expr"
+	"github.com/syncgate/syncgate/policies/gate"
 )
 
 const sha = "0123456789abcdef0123456789abcdef01234567"
@@ -177,6 +180,37 @@ func TestSameInputSameBytes(t *testing.T) {
 		} else if diff := cmp.Diff(string(first), out.String()); diff != "" {
 			t.Errorf("render %d differs (-first +this):\n%s", i, diff)
 		}
+	}
+}
+
+// TestGatesAreNotChanged: a Gate that is kept serves many requests, so that none may
+// leave anything of its own in it.
+func TestGatesAreNotChanged(t *testing.T) {
+	tree := repository(t, "shop")
+	known := gate.NewKnown()
+	kept, err := known.Load(tree, "apps/shop/syncgate.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cluster := range []string{"eu", "us", "eu"} {
+		var out bytes.Buffer
+		if err := Generate(t.Context(), tree, request("apps/shop", func(r *Request) { r.Cluster, r.Gates = cluster, known }), &out); err != nil {
+			t.Fatal(err)
+		}
+		if err := Parameters(t.Context(), tree, request("apps/shop", func(r *Request) { r.Cluster, r.Gates = cluster, known }), &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := known.Load(tree, "apps/shop/syncgate.yaml")
+	if err != nil || again != kept {
+		t.Fatal("the Gate was not kept", err)
+	}
+	fresh, err := gate.Load(tree, "apps/shop/syncgate.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fresh, kept, cmpopts.IgnoreTypes(&expr.Program{})); diff != "" {
+		t.Errorf("-decoded +kept after requests:\n%s", diff)
 	}
 }
 
