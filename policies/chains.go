@@ -9,14 +9,15 @@ import (
 	"github.com/agnivade/levenshtein"
 
 	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/provenance"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
 // fold puts the clusters that come to the same value in the same way together,
 // for at most most paths.
-func (x *explainer) fold(most int) Explanation {
-	var e Explanation
+func (x *explainer) fold(most int) provenance.Explanation {
+	var e provenance.Explanation
 	paths := x.paths(&e, most)
 	at := map[string]*pathFold{}
 	for _, p := range paths {
@@ -37,8 +38,8 @@ func (x *explainer) fold(most int) Explanation {
 	}
 	for _, p := range paths {
 		f := at[p]
-		slices.SortStableFunc(f.chains, func(a, b Chain) int { return cmp.Compare(len(b.Clusters), len(a.Clusters)) })
-		e.Paths = append(e.Paths, PathChains{Path: p, Chains: f.chains, Unset: f.unset})
+		slices.SortStableFunc(f.chains, func(a, b provenance.Chain) int { return cmp.Compare(len(b.Clusters), len(a.Clusters)) })
+		e.Paths = append(e.Paths, provenance.PathChains{Path: p, Chains: f.chains, Unset: f.unset})
 	}
 	return e
 }
@@ -46,7 +47,7 @@ func (x *explainer) fold(most int) Explanation {
 // paths are the paths of all clusters, in the order of their segments, up to
 // the bound. Every cluster told its first ones in that order up to the same
 // bound, so that no path that is kept lacks a cluster.
-func (x *explainer) paths(e *Explanation, most int) []string {
+func (x *explainer) paths(e *provenance.Explanation, most int) []string {
 	all := map[string][]string{}
 	for _, c := range x.found {
 		e.More = max(e.More, c.more)
@@ -64,7 +65,7 @@ func (x *explainer) paths(e *Explanation, most int) []string {
 
 // pathFold gathers the chains of one path.
 type pathFold struct {
-	chains []Chain
+	chains []provenance.Chain
 	index  map[string]int
 	unset  []string
 	last   int // the last cluster that was added, counted from 1
@@ -88,11 +89,11 @@ func (f *pathFold) add(cluster string, number int, s rules.Spot, layers []layer)
 
 // chainOf is the chain of one cluster, where its steps stand, and a key that
 // chains of the same steps have in common.
-func chainOf(s rules.Spot, layers []layer) (c Chain, at []finding.Position, key string) {
+func chainOf(s rules.Spot, layers []layer) (c provenance.Chain, at []finding.Position, key string) {
 	var id strings.Builder
 	outcomes, passed := judge(s, layers)
-	step := func(l layer, h *rules.Held, o Outcome) {
-		c.Steps = append(c.Steps, Step{Layer: l.name, Subchart: l.subchart, Above: h.Above, Value: h.Value, Outcome: o})
+	step := func(l layer, h *rules.Held, o provenance.Outcome) {
+		c.Steps = append(c.Steps, provenance.Step{Layer: l.name, Subchart: l.subchart, Above: h.Above, Value: h.Value, Outcome: o})
 		at = append(at, h.Position)
 		for _, part := range []string{l.name, l.subchart, h.Above, h.Digest, string(o)} {
 			id.WriteString(part)
@@ -111,18 +112,18 @@ func chainOf(s rules.Spot, layers []layer) (c Chain, at []finding.Position, key 
 		id.WriteString(s.Merged.Digest)
 	}
 	if passed {
-		step(layer{LayerPassed, ""}, s.Merged, Won)
+		step(layer{provenance.LayerPassed, ""}, s.Merged, provenance.Won)
 	}
 	return c, at, id.String()
 }
 
 // judge says what became of each layer. passed is true when none of them has
 // what the cluster holds: it was given to another path, and handed on.
-func judge(s rules.Spot, layers []layer) (outcomes []Outcome, passed bool) {
-	outcomes = make([]Outcome, len(s.Layers))
+func judge(s rules.Spot, layers []layer) (outcomes []provenance.Outcome, passed bool) {
+	outcomes = make([]provenance.Outcome, len(s.Layers))
 	last := -1 // the strongest that could be what decides
 	for i, h := range s.Layers {
-		outcomes[i] = Overridden
+		outcomes[i] = provenance.Overridden
 		switch {
 		case h == nil:
 		case s.Merged == nil && (h.Above != "" || h.Kind == values.Null),
@@ -133,7 +134,7 @@ func judge(s rules.Spot, layers []layer) (outcomes []Outcome, passed bool) {
 	switch {
 	case s.Merged == nil:
 		if last >= 0 {
-			outcomes[last] = Removes
+			outcomes[last] = provenance.Removes
 		}
 		return outcomes, false
 	case s.Merged.Kind == values.Map:
@@ -141,14 +142,14 @@ func judge(s rules.Spot, layers []layer) (outcomes []Outcome, passed bool) {
 	case last < 0:
 		return outcomes, true
 	}
-	outcomes[last] = Won
+	outcomes[last] = provenance.Won
 	return outcomes, false
 }
 
 // mergedMaps marks the maps that are part of a merged one, and reports whether
 // there are any. A values file that has something else there ends what the
 // files before it say; the defaults of charts fill in nonetheless.
-func mergedMaps(s rules.Spot, layers []layer, outcomes []Outcome) bool {
+func mergedMaps(s rules.Spot, layers []layer, outcomes []provenance.Outcome) bool {
 	ended, any := false, false
 	for i := len(s.Layers) - 1; i >= 0; i-- {
 		h := s.Layers[i]
@@ -156,8 +157,8 @@ func mergedMaps(s rules.Spot, layers []layer, outcomes []Outcome) bool {
 		case h == nil:
 		case h.Above != "" || h.Kind != values.Map:
 			ended = true
-		case layers[i].name == LayerChart || layers[i].name == LayerSubchart || !ended:
-			outcomes[i], any = Merged, true
+		case layers[i].name == provenance.LayerChart || layers[i].name == provenance.LayerSubchart || !ended:
+			outcomes[i], any = provenance.Merged, true
 		}
 	}
 	return any

@@ -40,7 +40,7 @@ type Result struct {
 	// change against what passed before, where nothing has.
 	Skipped []finding.Skipped
 	// Waived are findings that the Gate lets be.
-	Waived []Waived
+	Waived []finding.Waived
 }
 
 // Validate says where the Gate's rules do not hold. An error means that this

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/provenance"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -20,113 +20,25 @@ const (
 	maxKnownPaths = 20_000 // key paths that suggestions are looked for in
 )
 
-// Explanation says where the values at some key paths come from.
-type Explanation struct {
-	// Paths are the key paths that the glob names, sorted.
-	Paths []PathChains
-	// More is how many key paths there are at least beside them.
-	More int
-	// Nearest are key paths that may have been meant, the likeliest first, when
-	// no cluster holds anything at one that the glob names.
-	Nearest []string
-}
-
-// Found reports whether a cluster holds a value at one of the paths.
-func (e Explanation) Found() bool {
-	for _, p := range e.Paths {
-		for _, c := range p.Chains {
-			if !c.Missing {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// PathChains is one key path. A cluster in which no layer says anything of the
-// path is in no chain.
-type PathChains struct {
-	Path string `json:"path" jsonschema:"required"`
-	// Chains are the clusters by how they come to what they hold, the largest
-	// group first.
-	Chains []Chain `json:"chains" jsonschema:"required"`
-	// Unset are the clusters in which no layer sets the path.
-	Unset []string `json:"unset,omitempty"`
-}
-
-// Chain is clusters that hold the same value for the same reason: the same
-// layers say the same. Only the files may be different ones.
-type Chain struct {
-	// Value is what they hold, as in a finding: JSON, shortened, secret-like
-	// values redacted. Empty when Missing.
-	Value string `json:"value,omitempty"`
-	// Missing is true when a layer takes away what others set.
-	Missing bool `json:"missing,omitempty"`
-	// Clusters are in the Gate's order.
-	Clusters []string `json:"clusters" jsonschema:"required"`
-	// Steps are the layers that say something of the path, the weakest first.
-	Steps []Step `json:"steps" jsonschema:"required"`
-}
-
-// Step is what one layer says.
-type Step struct {
-	Layer string `json:"layer" jsonschema:"required"`
-	// Subchart is the subchart's path in the values, for a default of one.
-	Subchart string `json:"subchart,omitempty"`
-	// Above is the key path at which the layer has its value, when that is one
-	// above: it leaves no room for the path that was asked for.
-	Above string `json:"above,omitempty"`
-	Value string `json:"value" jsonschema:"required"`
-	// Outcome is what became of it.
-	Outcome Outcome `json:"outcome" jsonschema:"required"`
-	// Places are where it stands in each of the chain's clusters.
-	Places []finding.Place `json:"places" jsonschema:"required"`
-}
-
-// The layers of a cluster's values, the weakest first. What objects of Argo CD
-// and Flux give has the name of its field there.
-const (
-	LayerSubchart = "subchart default"
-	LayerChart    = "chart default"
-	LayerFile     = "values file"
-	// LayerBeside is what is compared beside the values: what delivers them,
-	// other files, Secrets.
-	LayerBeside = "beside values"
-	// LayerPassed is a value that another key path was given: a global that a
-	// chart hands down, or a value imported from a subchart.
-	LayerPassed = "handed on"
-)
-
-// Outcome is what became of what a layer says.
-type Outcome string
-
-// The outcomes.
-const (
-	Won        Outcome = "won"        // it is what the cluster holds
-	Merged     Outcome = "merged"     // a map that is part of what the cluster holds
-	Overridden Outcome = "overridden" // a later layer says otherwise
-	Removes    Outcome = "removes"    // it takes away what weaker layers set
-)
-
 // Explain says for every cluster what it holds at the key paths that key names,
 // and which layer it comes from. An error means that this could not be told.
-func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, opts Options) (Explanation, error) {
+func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, opts Options) (provenance.Explanation, error) {
 	opts = opts.withDefaults()
 	g, err := Expand(ctx, fsys, g, opts)
 	if err != nil {
-		return Explanation{}, err
+		return provenance.Explanation{}, err
 	}
 	src, err := newSource(fsys, g, opts)
 	if err != nil {
-		return Explanation{}, err
+		return provenance.Explanation{}, err
 	}
 	about, err := ruleOptions(g, src.target)
 	if err != nil {
-		return Explanation{}, err
+		return provenance.Explanation{}, err
 	}
 	stacks, err := rules.NewStacks(about.ListKeys)
 	if err != nil {
-		return Explanation{}, err
+		return provenance.Explanation{}, err
 	}
 	x := &explainer{gate: g, source: src, stacks: stacks, known: map[string]bool{}}
 	x.find = func(layers []*values.Node, merged *values.Node) ([]rules.Spot, int) {
@@ -137,7 +49,7 @@ func Explain(ctx context.Context, fsys fs.FS, g *gate.Gate, key keypath.Glob, op
 		return spots, more
 	}
 	if err := x.readAll(ctx, opts.Workers); err != nil {
-		return Explanation{}, err
+		return provenance.Explanation{}, err
 	}
 	e := x.fold(maxPaths)
 	if !e.Found() {
@@ -213,7 +125,7 @@ func (x *explainer) cluster(i int) (clusterSpots, error) {
 		nodes = append(nodes, m.layers[j])
 	}
 	if beside != nil {
-		c.layers = append(c.layers, layer{LayerBeside, ""})
+		c.layers = append(c.layers, layer{provenance.LayerBeside, ""})
 		nodes = append(nodes, beside)
 	}
 	c.spots, c.more = x.find(nodes, merged)
@@ -228,9 +140,9 @@ func (x *explainer) defaults(i int, user *values.Node) (c clusterSpots, nodes []
 	}
 	list, err := chart.Layers(user)
 	for _, d := range list {
-		l := layer{LayerChart, ""}
+		l := layer{provenance.LayerChart, ""}
 		if d.Subchart != "" {
-			l = layer{LayerSubchart, d.Subchart}
+			l = layer{provenance.LayerSubchart, d.Subchart}
 		}
 		c.layers = append(c.layers, l)
 		nodes = append(nodes, d.Values)

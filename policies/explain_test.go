@@ -11,9 +11,10 @@ import (
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
-func explain(t *testing.T, fsys fstest.MapFS, key string) policies.Explanation {
+func explain(t *testing.T, fsys fstest.MapFS, key string) provenance.Explanation {
 	t.Helper()
 	g, err := gate.Load(fsys, "syncgate.yaml")
 	if err != nil {
@@ -31,7 +32,7 @@ func explain(t *testing.T, fsys fstest.MapFS, key string) policies.Explanation {
 }
 
 // chains writes an Explanation down: a line a chain, a line a step.
-func chains(e policies.Explanation) string {
+func chains(e provenance.Explanation) string {
 	var b strings.Builder
 	for _, p := range e.Paths {
 		for _, c := range p.Chains {
@@ -209,13 +210,13 @@ func TestExplainTellsWhatIsMerged(t *testing.T) {
 		for _, c := range p.Chains {
 			decided := 0
 			for _, s := range c.Steps {
-				if s.Outcome != policies.Overridden {
+				if s.Outcome != provenance.Overridden {
 					decided++
 				}
 				if len(s.Places) != len(c.Clusters) {
 					t.Errorf("%s: %d places for %d clusters", p.Path, len(s.Places), len(c.Clusters))
 				}
-				if s.Outcome == policies.Won && s.Value != c.Value {
+				if s.Outcome == provenance.Won && s.Value != c.Value {
 					t.Errorf("%s: %s won, but the value is %s", p.Path, s.Value, c.Value)
 				}
 			}

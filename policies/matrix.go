@@ -9,56 +9,35 @@ import (
 
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/provenance"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
-// Matrix is where the clusters of a Gate differ, whether they may or not.
-type Matrix struct {
-	// Clusters are the names of the clusters, in the Gate's order.
-	Clusters []string `json:"clusters" jsonschema:"required"`
-	// Rows are the key paths at which they differ, sorted.
-	Rows []MatrixRow `json:"rows" jsonschema:"required"`
-	// More is how many key paths there are at least beside Rows.
-	More int `json:"more,omitempty"`
-}
-
-// MatrixRow is one key path, and what the clusters hold there.
-type MatrixRow struct {
-	PathChains
-	// Broken are the rules that do not hold at the path; without any, the
-	// clusters may differ there.
-	Broken []string `json:"broken,omitempty"`
-	// Allowed is the entry of the Gate by which they may differ, and Reason the
-	// one it gives.
-	Allowed string `json:"allowed,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-}
-
 // Differ says where the clusters of a Gate differ and by which layers, and which
 // of the differences are findings. An error means that this could not be told.
-func Differ(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (Matrix, error) {
+func Differ(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (provenance.Matrix, error) {
 	opts = opts.withDefaults()
 	g, err := Expand(ctx, fsys, g, opts)
 	if err != nil {
-		return Matrix{}, err
+		return provenance.Matrix{}, err
 	}
 	judged, err := Evaluate(ctx, fsys, g, opts)
 	if err != nil {
-		return Matrix{}, err
+		return provenance.Matrix{}, err
 	}
-	m := Matrix{Rows: []MatrixRow{}}
+	m := provenance.Matrix{Rows: []provenance.MatrixRow{}}
 	for _, c := range g.Spec.Clusters {
 		m.Clusters = append(m.Clusters, c.Name)
 	}
 	paths, more, err := differing(ctx, fsys, g, opts)
 	if err != nil {
-		return Matrix{}, err
+		return provenance.Matrix{}, err
 	}
 	m.More = more
 	chains, err := chainsAt(ctx, fsys, g, opts, paths)
 	if err != nil {
-		return Matrix{}, err
+		return provenance.Matrix{}, err
 	}
 	broken := map[string][]string{}
 	for _, f := range judged.Findings {
@@ -68,12 +47,12 @@ func Differ(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (Matrix
 	}
 	allowed, err := allowances(g)
 	if err != nil {
-		return Matrix{}, err
+		return provenance.Matrix{}, err
 	}
 	for _, c := range chains {
-		row := MatrixRow{PathChains: c, Broken: broken[c.Path]}
+		row := provenance.MatrixRow{PathChains: c, Broken: broken[c.Path]}
 		if len(row.Broken) == 0 {
-			row.allow(allowed)
+			row.Allowed, row.Reason = allowedBy(allowed, row.Path)
 		}
 		m.Rows = append(m.Rows, row)
 	}
@@ -128,7 +107,7 @@ func differing(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (pat
 }
 
 // chainsAt are the chains of every cluster at some paths.
-func chainsAt(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options, paths [][]string) ([]PathChains, error) {
+func chainsAt(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options, paths [][]string) ([]provenance.PathChains, error) {
 	src, err := newSource(fsys, g, opts)
 	if err != nil {
 		return nil, err
@@ -186,17 +165,18 @@ func allowances(g *gate.Gate) ([]allowance, error) {
 	return all, nil
 }
 
-// allow notes the first entry that names the path.
-func (r *MatrixRow) allow(by []allowance) {
-	glob, err := keypath.Parse(r.Path)
+// allowedBy is the first entry that names the path, and its reason; both are empty
+// where there is none.
+func allowedBy(entries []allowance, path string) (name, reason string) {
+	glob, err := keypath.Parse(path)
 	if err != nil {
-		return
+		return "", ""
 	}
 	segments, _ := glob.Exact()
-	for _, a := range by {
+	for _, a := range entries {
 		if a.glob.MatchBelow(segments) {
-			r.Allowed, r.Reason = a.name, a.reason
-			return
+			return a.name, a.reason
 		}
 	}
+	return "", ""
 }

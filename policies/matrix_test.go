@@ -11,6 +11,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 const matrixGate = `apiVersion: syncgate.dev/v1alpha1
@@ -39,7 +40,7 @@ func matrixTree() fstest.MapFS {
 	}
 }
 
-func differ(t *testing.T, fsys fstest.MapFS) policies.Matrix {
+func differ(t *testing.T, fsys fstest.MapFS) provenance.Matrix {
 	t.Helper()
 	g, err := gate.Load(fsys, "syncgate.yaml")
 	if err != nil {
@@ -53,7 +54,7 @@ func differ(t *testing.T, fsys fstest.MapFS) policies.Matrix {
 }
 
 // grid writes a Matrix down: a line a path.
-func grid(m policies.Matrix) string {
+func grid(m provenance.Matrix) string {
 	var b strings.Builder
 	for _, r := range m.Rows {
 		var held []string

@@ -9,6 +9,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/provenance"
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -97,7 +98,7 @@ func layersOf(g *gate.Gate, c gate.Cluster) ([]gate.Layer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find values file of cluster %s: %w", c.Name, err)
 		}
-		layers = append(layers, gate.Layer{Name: LayerFile, File: p})
+		layers = append(layers, gate.Layer{Name: provenance.LayerFile, File: p})
 	}
 	return layers, nil
 }

@@ -10,14 +10,6 @@ import (
 	"github.com/syncgate/syncgate/policies/rules"
 )
 
-// Waived is a finding that the Gate lets be.
-type Waived struct {
-	Finding finding.Finding `json:"finding"`
-	// Reason is why, and Until the last day on which it may be.
-	Reason string `json:"reason"`
-	Until  string `json:"until"`
-}
-
 // waive takes out the findings that a waiver of the Gate covers. A waiver that
 // is over covers nothing and is a finding itself. One that covers nothing
 // because there is nothing is told, so that it does not lie in wait.
@@ -30,7 +22,7 @@ func (r *Result) waive(g *gate.Gate, now time.Time) {
 		var left []finding.Finding
 		for _, f := range r.Findings {
 			if w.Covers(f) {
-				r.Waived = append(r.Waived, Waived{Finding: f, Reason: w.Reason, Until: w.Until})
+				r.Waived = append(r.Waived, finding.Waived{Finding: f, Reason: w.Reason, Until: w.Until})
 			} else {
 				left = append(left, f)
 			}

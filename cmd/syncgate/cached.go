@@ -17,20 +17,22 @@ import (
 	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies/cache"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // cacheVariable names the folder of the cache.
 const cacheVariable = "SYNCGATE_CACHE_DIR"
 
-// collectCached is report.Collect, or what it came to the last time, when nothing
+// collectCached is survey.Collect, or what it came to the last time, when nothing
 // that it looked at has changed. What could not be told is never kept. A cache
 // that cannot be used changes no answer: that is told on the debug level.
-func collectCached(ctx context.Context, log *slog.Logger, repo *rootfs.Root, look report.Options) report.Report {
+func collectCached(ctx context.Context, log *slog.Logger, repo *rootfs.Root, look survey.Options) report.Report {
 	start := time.Now()
 	store, key, err := openCache(repo.Name(), look)
 	if err != nil {
 		log.Debug("working without a cache", "reason", err)
-		return report.Collect(ctx, repo.FS(), look)
+		r, _ := survey.Collect(ctx, repo.FS(), look)
+		return r
 	}
 	if data, ok := store.Get(ctx, key, repo.FS(), look.Base); ok {
 		var r report.Report
@@ -44,13 +46,11 @@ func collectCached(ctx context.Context, log *slog.Logger, repo *rootfs.Root, loo
 	if look.Base != nil {
 		look.Base = rec.Tree(1)
 	}
-	r := report.Collect(ctx, rec.Tree(0), look)
+	r, _ := survey.Collect(ctx, rec.Tree(0), look)
 	if ctx.Err() != nil || r.Verdict() == report.Unknown {
 		return r
 	}
-	kept := r
-	kept.Changes = nil // whole files, which --fix writes
-	data, err := json.Marshal(kept)
+	data, err := json.Marshal(r)
 	if err == nil {
 		err = store.Put(key, rec, data)
 	}
@@ -60,14 +60,9 @@ func collectCached(ctx context.Context, log *slog.Logger, repo *rootfs.Root, loo
 	return r
 }
 
-// collectAnew is report.Collect.
-func collectAnew(ctx context.Context, _ *slog.Logger, repo *rootfs.Root, look report.Options) report.Report {
-	return report.Collect(ctx, repo.FS(), look)
-}
-
 // openCache opens the cache, and gives the key of what is asked: everything but
 // the trees on which the answer depends.
-func openCache(root string, look report.Options) (*cache.Store, [sha256.Size]byte, error) {
+func openCache(root string, look survey.Options) (*cache.Store, [sha256.Size]byte, error) {
 	none := [sha256.Size]byte{}
 	dir := os.Getenv(cacheVariable)
 	if dir == "" {

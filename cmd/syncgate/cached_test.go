@@ -16,6 +16,7 @@ import (
 	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // cachedRepository is a Gate with all kinds of inputs: clusters that a folder's
@@ -66,7 +67,7 @@ func writeInto(t *testing.T, dir, name, text string) {
 }
 
 // ask collects through the cache, and tells whether the answer was kept.
-func ask(t *testing.T, dir string, look report.Options) (report.Report, bool) {
+func ask(t *testing.T, dir string, look survey.Options) (report.Report, bool) {
 	t.Helper()
 	root, err := rootfs.Open(dir)
 	if err != nil {
@@ -79,8 +80,8 @@ func ask(t *testing.T, dir string, look report.Options) (report.Report, bool) {
 	if strings.Contains(log.String(), "could not") || strings.Contains(log.String(), "without a cache") {
 		t.Fatalf("the cache is not used: %s", log.String())
 	}
-	anew := collectAnew(t.Context(), logger, root, look)
-	r.Elapsed, anew.Elapsed, anew.Changes, r.Changes = 0, 0, nil, nil
+	anew, _ := survey.Collect(t.Context(), root.FS(), look)
+	r.Elapsed, anew.Elapsed = 0, 0
 	for _, format := range report.Formats() {
 		if got, want := written(t, format, r), written(t, format, anew); got != want {
 			t.Errorf("%s differs from what is evaluated anew (-anew +cached):\n%s", format, cmp.Diff(want, got))
@@ -105,18 +106,18 @@ func today() policies.Options {
 // TestCacheMissesEveryChange changes one input after the other. In each case the
 // answer is also held against one that is evaluated anew.
 func TestCacheMissesEveryChange(t *testing.T) {
-	file := func(name, text string) func(*testing.T, string, *report.Options) {
-		return func(t *testing.T, dir string, _ *report.Options) { writeInto(t, dir, name, text) }
+	file := func(name, text string) func(*testing.T, string, *survey.Options) {
+		return func(t *testing.T, dir string, _ *survey.Options) { writeInto(t, dir, name, text) }
 	}
 	tests := []struct {
 		name   string
-		change func(t *testing.T, dir string, look *report.Options)
+		change func(t *testing.T, dir string, look *survey.Options)
 		hit    bool
 	}{
-		{"nothing", func(*testing.T, string, *report.Options) {}, true},
+		{"nothing", func(*testing.T, string, *survey.Options) {}, true},
 		{"a file that says nothing", file("docs/unrelated.md", "other\n"), true},
-		{"how many workers", func(_ *testing.T, _ string, o *report.Options) { o.Policies.Workers = 1 }, true},
-		{"the hour", func(_ *testing.T, _ string, o *report.Options) { o.Policies.Now = o.Policies.Now.Add(time.Hour) }, true},
+		{"how many workers", func(_ *testing.T, _ string, o *survey.Options) { o.Policies.Workers = 1 }, true},
+		{"the hour", func(_ *testing.T, _ string, o *survey.Options) { o.Policies.Now = o.Policies.Now.Add(time.Hour) }, true},
 		{"a values file", file("apps/us.yaml", "host: us\nsize: 3\n"), false},
 		{"a comment of a values file", file("apps/common.yaml", "mode: a # x\n"), false},
 		{"the chart's values", file("apps/chart/values.yaml", "replicas: 10\n"), false},
@@ -124,18 +125,18 @@ func TestCacheMissesEveryChange(t *testing.T) {
 		{"a subchart, added", file("apps/chart/charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n"), false},
 		{"the pack", file("apps/pack.yaml", "name: own\ndescription: x\nrules:\n- {name: none, expr: \"false\", message: no}\n"), false},
 		{"another Gate", file("other/syncgate.yaml", "kind: Gate\n"), false},
-		{"the day", func(_ *testing.T, _ string, o *report.Options) { o.Policies.Now = o.Policies.Now.AddDate(0, 0, 5) }, false},
-		{"the version", func(_ *testing.T, _ string, o *report.Options) { o.Version = "v2" }, false},
-		{"the paths", func(_ *testing.T, _ string, o *report.Options) { o.Paths = []string{"apps"} }, false},
-		{"the Gate asked for", func(_ *testing.T, _ string, o *report.Options) { o.Gate = "chat" }, false},
-		{"whether there are diffs", func(_ *testing.T, _ string, o *report.Options) { o.Diffs = true }, false},
-		{"the base's values", func(t *testing.T, _ string, o *report.Options) {
+		{"the day", func(_ *testing.T, _ string, o *survey.Options) { o.Policies.Now = o.Policies.Now.AddDate(0, 0, 5) }, false},
+		{"the version", func(_ *testing.T, _ string, o *survey.Options) { o.Version = "v2" }, false},
+		{"the paths", func(_ *testing.T, _ string, o *survey.Options) { o.Paths = []string{"apps"} }, false},
+		{"the Gate asked for", func(_ *testing.T, _ string, o *survey.Options) { o.Gate = "chat" }, false},
+		{"whether there are diffs", func(_ *testing.T, _ string, o *survey.Options) { o.Diffs = true }, false},
+		{"the base's values", func(t *testing.T, _ string, o *survey.Options) {
 			dir := cachedRepository(t)
 			writeInto(t, dir, "apps/us.yaml", "host: older\n")
 			o.Base = os.DirFS(dir)
 		}, false},
-		{"the base's name", func(_ *testing.T, _ string, o *report.Options) { o.BaseName = "main (abc)" }, false},
-		{"no base", func(_ *testing.T, _ string, o *report.Options) { o.Base = nil }, false},
+		{"the base's name", func(_ *testing.T, _ string, o *survey.Options) { o.BaseName = "main (abc)" }, false},
+		{"no base", func(_ *testing.T, _ string, o *survey.Options) { o.Base = nil }, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -144,7 +145,7 @@ func TestCacheMissesEveryChange(t *testing.T) {
 			writeInto(t, dir, "apps/syncgate.yaml", readFrom(t, dir, "apps/syncgate.yaml")+
 				"  rules:\n  - {name: change, expr: old.mode == new.mode}\n")
 			before := cachedRepository(t)
-			look := report.Options{Paths: []string{"."}, Version: "v1", Policies: today(), Base: os.DirFS(before), BaseName: "main"}
+			look := survey.Options{Paths: []string{"."}, Version: "v1", Policies: today(), Base: os.DirFS(before), BaseName: "main"}
 			if r, hit := ask(t, dir, look); hit || r.Verdict() == report.Unknown {
 				t.Fatalf("the first time: hit %v, %+v", hit, r)
 			}
@@ -170,7 +171,7 @@ func readFrom(t *testing.T, dir, name string) string {
 func TestCacheMissesEveryByte(t *testing.T) {
 	t.Setenv(cacheVariable, filepath.Join(t.TempDir(), "cache"))
 	dir := cachedRepository(t)
-	look := report.Options{Paths: []string{"."}, Policies: today()}
+	look := survey.Options{Paths: []string{"."}, Policies: today()}
 	ask(t, dir, look)
 	for _, name := range []string{"apps/syncgate.yaml", "apps/us.yaml", "apps/pack.yaml", "apps/chart/Chart.yaml", "apps/chart/values.yaml"} {
 		text := readFrom(t, dir, name)
@@ -191,7 +192,7 @@ func TestCacheHasNoSecrets(t *testing.T) {
 	cached := filepath.Join(t.TempDir(), "cache")
 	t.Setenv(cacheVariable, cached)
 	dir := cachedRepository(t)
-	look := report.Options{Paths: []string{"."}, Policies: today(), Diffs: true}
+	look := survey.Options{Paths: []string{"."}, Policies: today(), Diffs: true}
 	if r, _ := ask(t, dir, look); r.Findings() == 0 {
 		t.Fatal("no finding about the passwords")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // newExplainCommand is "syncgate explain".
@@ -64,7 +65,7 @@ func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOpti
 	}
 	defer repo.Close()
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	e := report.Explain(cmd.Context(), repo.FS(), key, report.Options{
+	e := survey.Explain(cmd.Context(), repo.FS(), key, survey.Options{
 		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
 		Policies: policies.Options{Workers: opts.workers},
 	})

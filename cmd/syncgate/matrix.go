@@ -11,6 +11,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // newMatrixCommand is "syncgate matrix".
@@ -55,7 +56,7 @@ func runMatrix(cmd *cobra.Command, args []string, opts *selection, file string, 
 	}
 	defer repo.Close()
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	m := report.Differ(cmd.Context(), repo.FS(), report.Options{
+	m := survey.Differ(cmd.Context(), repo.FS(), survey.Options{
 		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
 		Policies: policies.Options{Workers: opts.workers, Now: time.Now()},
 	})

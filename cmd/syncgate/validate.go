@@ -14,6 +14,7 @@ import (
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // validateOptions are the flags of "syncgate validate".
@@ -100,28 +101,30 @@ func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *
 	if before.fs == nil {
 		rules.Baseline = func(string) policies.Baseline { return policies.Baseline{None: "no --base was given"} }
 	}
-	look := report.Options{
+	look := survey.Options{
 		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
 		Base: before.fs, BaseName: before.name, Policies: rules, Diffs: opts.wantsDiffs(),
 	}
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	collect := collectCached
+	var r report.Report
+	var changes []fix.Change
 	if opts.noCache || opts.fix {
-		collect = collectAnew
+		r, changes = survey.Collect(cmd.Context(), repo.FS(), look)
+	} else {
+		r = collectCached(cmd.Context(), logger, repo, look)
 	}
-	r := collect(cmd.Context(), logger, repo, look)
 	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
 	switch {
 	case opts.dryRun:
-		if err := printChanges(cmd.OutOrStdout(), cmd.ErrOrStderr(), r); err != nil {
+		if err := printChanges(cmd.OutOrStdout(), cmd.ErrOrStderr(), r, changes); err != nil {
 			return err
 		}
 		return verdictError(r.Verdict())
-	case opts.fix && len(r.Changes) > 0:
-		if err := writeChanges(cmd.ErrOrStderr(), repo.Root, r.Changes); err != nil {
+	case opts.fix && len(changes) > 0:
+		if err := writeChanges(cmd.ErrOrStderr(), repo.Root, changes); err != nil {
 			return err
 		}
-		r = report.Collect(cmd.Context(), repo.FS(), look)
+		r, _ = survey.Collect(cmd.Context(), repo.FS(), look)
 		logger.Info("looked at gates again", "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
 	}
 	r.Style = style(cmd.OutOrStdout())
@@ -161,11 +164,11 @@ func writeChanges(w io.Writer, repo *os.Root, changes []fix.Change) error {
 
 // printChanges prints what would be written. A secret beside it is taken out,
 // and that is told: no tool can apply the diff then.
-func printChanges(w, warnings io.Writer, r report.Report) error {
-	if n := r.Findings(); n > 0 && len(r.Changes) == 0 {
+func printChanges(w, warnings io.Writer, r report.Report, changes []fix.Change) error {
+	if n := r.Findings(); n > 0 && len(changes) == 0 {
 		fmt.Fprintln(warnings, "nothing can be fixed by itself; syncgate validate --diff says why not")
 	}
-	for _, c := range r.Changes {
+	for _, c := range changes {
 		if _, err := io.WriteString(w, c.Diff); err != nil {
 			return fmt.Errorf("write diff: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/forge"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // What of a summary, which has forge.MaxSummary bytes, each part gets at most.
@@ -136,14 +137,14 @@ func (j *judgement) look(ctx context.Context) error {
 func (j *judgement) gate(ctx context.Context, file string) error {
 	opts := j.reviewer.opts
 	head := j.head.again()
-	o := report.Options{Paths: []string{file}, Version: opts.Version, Policies: opts.Policies, Diffs: true}
+	o := survey.Options{Paths: []string{file}, Version: opts.Version, Policies: opts.Policies, Diffs: true}
 	o.Policies.Now = opts.Now()
 	base := j.base
 	if base != nil {
 		base = base.again()
 		o.Base, o.BaseName = base, j.baseName
 	}
-	found := report.Collect(ctx, head, o)
+	found, _ := survey.Collect(ctx, head, o)
 	if err := j.broke(ctx); err != nil {
 		return fmt.Errorf("judge %s: %w", file, err)
 	}
@@ -156,7 +157,7 @@ func (j *judgement) gate(ctx context.Context, file string) error {
 	j.report.Problems = append(j.report.Problems, found.Problems...)
 	j.report.Elapsed += found.Elapsed
 	if len(found.Gates) == 1 && found.Gates[0].Clusters <= maxMatrix {
-		m := report.Differ(ctx, head, report.Options{Paths: []string{file}, Policies: o.Policies})
+		m := survey.Differ(ctx, head, survey.Options{Paths: []string{file}, Policies: o.Policies})
 		j.matrix.Gates = append(j.matrix.Gates, m.Gates...)
 	}
 	j.loosened(ctx, file, found)
@@ -173,7 +174,7 @@ func (j *judgement) hasOwnName(found report.Report, file string) bool {
 	other, taken := j.named[g.Name]
 	j.named[g.Name] = file
 	if taken {
-		g.Problems = append(g.Problems, report.NameTaken(g.Name, file, other))
+		g.Problems = append(g.Problems, survey.NameTaken(g.Name, file, other))
 	}
 	return !taken
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/syncgate/syncgate/gitops/forge/webhook"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 const spec = `apiVersion: syncgate.dev/v1alpha1
@@ -254,7 +255,7 @@ func TestReviewSaysWhatValidateSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := report.Collect(t.Context(), head, report.Options{Base: base, BaseName: "base", Policies: policies.Options{Now: today()}, Diffs: true})
+	all, _ := survey.Collect(t.Context(), head, survey.Options{Base: base, BaseName: "base", Policies: policies.Options{Now: today()}, Diffs: true})
 	var want []string
 	for _, g := range all.Gates {
 		for _, f := range g.Findings {

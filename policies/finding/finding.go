@@ -28,6 +28,15 @@ type Finding struct {
 	Holdings []Holding `json:"holdings,omitempty"`
 }
 
+// Waived is a finding that the Gate lets be.
+type Waived struct {
+	Finding Finding `json:"finding"`
+	// Reason is why.
+	Reason string `json:"reason"`
+	// Until is the last day on which it may be.
+	Until string `json:"until"`
+}
+
 // Skipped is a rule that was not asked of some clusters, and why. It neither
 // holds there nor does not hold.
 type Skipped struct {

@@ -1,16 +1,12 @@
 package report
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies"
-	"github.com/syncgate/syncgate/policies/gate"
-	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 // Explanation says where the values at some key paths come from.
@@ -31,63 +27,9 @@ type Explanation struct {
 type ExplainedGate struct {
 	Name, File string
 	Clusters   int
-	policies.Explanation
+	provenance.Explanation
 	// Problems are why it could not be told.
 	Problems []Problem
-}
-
-// Explain looks key up in every Gate that lies under the paths.
-func Explain(ctx context.Context, fsys fs.FS, key keypath.Glob, opts Options) Explanation {
-	e := Explanation{Key: key.String(), Version: opts.Version}
-	files, problems := find(fsys, opts.Paths)
-	e.Problems = problems
-	names := map[string]string{}
-	picked := opts.Gate == ""
-	for _, file := range files {
-		g, err := gate.Load(fsys, file)
-		if err != nil {
-			e.Gates = append(e.Gates, ExplainedGate{File: file, Problems: explain(err)})
-			continue
-		}
-		names[g.Metadata.Name] = file
-		if opts.Gate != "" && opts.Gate != g.Metadata.Name {
-			continue
-		}
-		picked = true
-		one := ExplainedGate{Name: g.Metadata.Name, File: file, Clusters: len(g.Spec.Clusters)}
-		if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {
-			one.Problems = explain(err)
-			e.Gates = append(e.Gates, one)
-			continue
-		}
-		one.Clusters = len(g.Spec.Clusters)
-		if one.Explanation, err = policies.Explain(ctx, fsys, g, key, opts.Policies); err != nil {
-			one.Problems = explain(err)
-		}
-		e.Gates = append(e.Gates, one)
-	}
-	if opts.Gate != "" {
-		e.pick(opts.Gate, picked, names)
-	}
-	return e
-}
-
-// pick leaves only the Gate that was asked for; Files that could not be read
-// stay when it was not found.
-func (e *Explanation) pick(name string, picked bool, names map[string]string) {
-	r := Report{Problems: e.Problems}
-	if !picked {
-		r.pick(name, names)
-		e.Problems = r.Problems
-		return
-	}
-	var gates []ExplainedGate
-	for _, g := range e.Gates {
-		if g.Name == name {
-			gates = append(gates, g)
-		}
-	}
-	e.Gates = gates
 }
 
 // Answer is what an Explanation comes to.
@@ -154,10 +96,10 @@ type ExplanationDocument struct {
 
 // ExplanationDocumentGate is one Gate of an ExplanationDocument.
 type ExplanationDocumentGate struct {
-	Name     string                `json:"name"`
-	File     string                `json:"file"`
-	Clusters int                   `json:"clusters"`
-	Paths    []policies.PathChains `json:"paths"`
+	Name     string                  `json:"name"`
+	File     string                  `json:"file"`
+	Clusters int                     `json:"clusters"`
+	Paths    []provenance.PathChains `json:"paths"`
 	// More is how many key paths there are at least beside Paths.
 	More int `json:"more,omitempty"`
 	// Nearest are key paths that may have been meant, when nothing was found.

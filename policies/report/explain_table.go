@@ -5,8 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 // writeChains writes an Explanation for a person.
@@ -59,7 +59,7 @@ func (t table) notFound(g ExplainedGate, key string) {
 }
 
 // chains writes one key path.
-func (t table) chains(p policies.PathChains) {
+func (t table) chains(p provenance.PathChains) {
 	t.line("")
 	for _, line := range wrap(clean(p.Path), t.columns-2) {
 		t.w.WriteString("  ")
@@ -92,7 +92,7 @@ func cleanAll(names []string) []string {
 
 // chain writes what some clusters hold, and below it the layers, the weakest
 // first: what it is, what it says, what became of it, and where it stands.
-func (t table) chain(c policies.Chain) {
+func (t table) chain(c provenance.Chain) {
 	held := finding.Holding{Value: c.Value, Missing: c.Missing}
 	who := list(cleanAll(c.Clusters), (t.columns-4)/2)
 	t.line("    " + who + ": " + shorten(heldOr(held), t.columns-6-cells(who)))
@@ -131,13 +131,13 @@ func heldOr(h finding.Holding) string {
 	return clean(h.Value)
 }
 
-func outcomeColor(o policies.Outcome) string {
+func outcomeColor(o provenance.Outcome) string {
 	switch o {
-	case policies.Won, policies.Merged:
+	case provenance.Won, provenance.Merged:
 		return green
-	case policies.Removes:
+	case provenance.Removes:
 		return red
-	case policies.Overridden:
+	case provenance.Overridden:
 	}
 	return faint
 }

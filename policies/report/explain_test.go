@@ -9,6 +9,7 @@ import (
 
 	"github.com/syncgate/syncgate/policies/keypath"
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // manyClusters is a Gate of n clusters with a values file each; every one in
@@ -35,7 +36,7 @@ func TestExplanationOfManyClusters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := report.Explain(t.Context(), manyClusters(clusters), key, report.Options{})
+	e := survey.Explain(t.Context(), manyClusters(clusters), key, survey.Options{})
 	if e.Answer() != report.Found {
 		t.Fatalf("answer %s: %+v", e.Answer(), e.Problems)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 )
 
@@ -57,7 +56,7 @@ type DocumentGate struct {
 	// Findings say where the rules do not hold.
 	Findings []finding.Finding `json:"findings" jsonschema:"required"`
 	// Waived are findings that the Gate lets be until a day.
-	Waived []policies.Waived `json:"waived,omitempty"`
+	Waived []finding.Waived `json:"waived,omitempty"`
 	// Skipped are rules that could not be asked, and why.
 	Skipped []finding.Skipped `json:"skipped,omitempty"`
 	// Problems are why it could not be told whether the Gate holds.

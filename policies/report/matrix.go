@@ -1,16 +1,13 @@
 package report
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies"
-	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 // Matrix is where the clusters of some Gates differ.
@@ -28,46 +25,9 @@ type Matrix struct {
 // MatrixGate is where the clusters of one Gate differ.
 type MatrixGate struct {
 	Name, File string
-	policies.Matrix
+	provenance.Matrix
 	// Problems are why it could not be told.
 	Problems []Problem
-}
-
-// Differ looks at every Gate that lies under the paths.
-func Differ(ctx context.Context, fsys fs.FS, opts Options) Matrix {
-	m := Matrix{Version: opts.Version}
-	files, problems := find(fsys, opts.Paths)
-	m.Problems = problems
-	names := map[string]string{}
-	picked := opts.Gate == ""
-	for _, file := range files {
-		one := MatrixGate{File: file}
-		g, err := gate.Load(fsys, file)
-		if err == nil {
-			one.Name = g.Metadata.Name
-			names[one.Name] = file
-			if opts.Gate != "" && opts.Gate != one.Name {
-				continue
-			}
-			picked = true
-			one.Matrix, err = policies.Differ(ctx, fsys, g, opts.Policies)
-		}
-		if err != nil {
-			one.Problems = explain(err)
-		}
-		m.Gates = append(m.Gates, one)
-	}
-	if opts.Gate == "" {
-		return m
-	}
-	if !picked {
-		r := Report{Problems: m.Problems}
-		r.pick(opts.Gate, names)
-		m.Problems = r.Problems
-		return m
-	}
-	m.Gates = slices.DeleteFunc(m.Gates, func(g MatrixGate) bool { return g.Name != opts.Gate })
-	return m
 }
 
 // Verdict is what m comes to: Finds when clusters differ where they may not.
@@ -118,7 +78,7 @@ func (g MatrixGate) title() string {
 }
 
 // note says of a row whether its clusters may differ, and why.
-func note(r policies.MatrixRow) string {
+func note(r provenance.MatrixRow) string {
 	switch {
 	case len(r.Broken) > 0:
 		return "does not hold: " + strings.Join(r.Broken, ", ")
@@ -140,7 +100,7 @@ type cell struct {
 const notSet = "–"
 
 // cellsOf are the cells of a row by cluster.
-func cellsOf(r policies.MatrixRow) map[string]cell {
+func cellsOf(r provenance.MatrixRow) map[string]cell {
 	out := map[string]cell{}
 	for i, c := range r.Chains {
 		value := clean(c.Value)
@@ -163,7 +123,7 @@ type heldBy struct {
 	clusters []string
 }
 
-func valuesOf(r policies.MatrixRow) []heldBy {
+func valuesOf(r provenance.MatrixRow) []heldBy {
 	var all []heldBy
 	at := map[string]int{}
 	add := func(value string, clusters []string) {
@@ -231,7 +191,7 @@ type MatrixDocument struct {
 type MatrixDocumentGate struct {
 	Name string `json:"name"`
 	File string `json:"file"`
-	policies.Matrix
+	provenance.Matrix
 	Problems []DocumentProblem `json:"problems,omitempty"`
 }
 

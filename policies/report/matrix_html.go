@@ -10,7 +10,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 //go:embed html/matrix.css
@@ -79,10 +79,10 @@ type pageChain struct {
 }
 
 type pageStep struct {
-	Layer   string           `json:"layer"`
-	Above   string           `json:"above,omitempty"`
-	Value   string           `json:"value"`
-	Outcome policies.Outcome `json:"outcome"`
+	Layer   string             `json:"layer"`
+	Above   string             `json:"above,omitempty"`
+	Value   string             `json:"value"`
+	Outcome provenance.Outcome `json:"outcome"`
 	// Places are three numbers for each of the chain's clusters, in their
 	// order: the file's number, line and column.
 	Places []int `json:"places"`
@@ -141,7 +141,7 @@ func (d *pageData) gate(name string, g MatrixGate) pageGate {
 	return out
 }
 
-func (d *pageData) chain(c policies.Chain, number map[string]int) pageChain {
+func (d *pageData) chain(c provenance.Chain, number map[string]int) pageChain {
 	chain := pageChain{Value: clean(c.Value), Missing: c.Missing}
 	for _, name := range c.Clusters {
 		chain.Clusters = append(chain.Clusters, number[name])

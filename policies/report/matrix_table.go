@@ -4,7 +4,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/syncgate/syncgate/policies"
+	"github.com/syncgate/syncgate/policies/provenance"
 )
 
 // Bounds of the matrix in a terminal.
@@ -61,7 +61,7 @@ func (t table) grid(g MatrixGate) {
 
 // cellWidth is how wide a cluster's column is: as wide as what is in it, when
 // the paths fit beside it, else what paths of two fifths of the line leave.
-func (t table) cellWidth(clusters []string, rows []policies.MatrixRow) int {
+func (t table) cellWidth(clusters []string, rows []provenance.MatrixRow) int {
 	n := len(clusters)
 	if n == 0 || n > t.columns/minCell {
 		return 0
@@ -81,7 +81,7 @@ func (t table) cellWidth(clusters []string, rows []policies.MatrixRow) int {
 }
 
 // byCluster writes a row a path and a column a cluster.
-func (t table) byCluster(clusters []string, rows []policies.MatrixRow, width int) {
+func (t table) byCluster(clusters []string, rows []provenance.MatrixRow, width int) {
 	paths := t.columns - 2 - len(clusters)*(width+2)
 	line := strings.Repeat(" ", paths+2)
 	for _, c := range clusters {
@@ -101,7 +101,7 @@ func (t table) byCluster(clusters []string, rows []policies.MatrixRow, width int
 }
 
 // byValue writes a path, and below it each value with who holds it.
-func (t table) byValue(r policies.MatrixRow) {
+func (t table) byValue(r provenance.MatrixRow) {
 	t.mark(r)
 	t.line(shortenFront(clean(r.Path), t.columns-2))
 	all := valuesOf(r)
@@ -119,7 +119,7 @@ func (t table) byValue(r policies.MatrixRow) {
 }
 
 // mark begins a row: ✗ where the clusters may not differ.
-func (t table) mark(r policies.MatrixRow) {
+func (t table) mark(r provenance.MatrixRow) {
 	if len(r.Broken) > 0 {
 		t.paint(red, "✗")
 	} else {

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 func matrix(t *testing.T, format string, m report.Matrix) []byte {
@@ -38,7 +39,7 @@ spec:
 }
 
 func TestMatrixGolden(t *testing.T) {
-	m := report.Differ(t.Context(), hostileClusters(), report.Options{Version: "1.2.3"})
+	m := survey.Differ(t.Context(), hostileClusters(), survey.Options{Version: "1.2.3"})
 	if m.Verdict() != report.Finds {
 		t.Fatalf("verdict %s: %+v", m.Verdict(), m)
 	}
@@ -53,7 +54,7 @@ func TestMatrixGolden(t *testing.T) {
 
 // A page loads nothing and runs nothing that a value brings along.
 func TestMatrixPage(t *testing.T) {
-	out := string(matrix(t, "html", report.Differ(t.Context(), hostileClusters(), report.Options{Version: "1.2.3"})))
+	out := string(matrix(t, "html", survey.Differ(t.Context(), hostileClusters(), survey.Options{Version: "1.2.3"})))
 	if n := strings.Count(out, "<script"); n != 2 {
 		t.Errorf("%d scripts, want the data and the one that draws it", n)
 	}
@@ -72,7 +73,7 @@ func TestMatrixPage(t *testing.T) {
 func TestMatrixOfWhatCouldNotBeTold(t *testing.T) {
 	fsys := hostileClusters()
 	delete(fsys, "us.yaml")
-	m := report.Differ(t.Context(), fsys, report.Options{})
+	m := survey.Differ(t.Context(), fsys, survey.Options{})
 	if m.Verdict() != report.Unknown {
 		t.Errorf("verdict %s", m.Verdict())
 	}
@@ -84,14 +85,14 @@ func TestMatrixOfWhatCouldNotBeTold(t *testing.T) {
 			t.Errorf("%s does not say what is missing:\n%s", format, out)
 		}
 	}
-	if m := report.Differ(t.Context(), hostileClusters(), report.Options{Gate: "api"}); m.Verdict() != report.Unknown || len(m.Problems) == 0 {
+	if m := survey.Differ(t.Context(), hostileClusters(), survey.Options{Gate: "api"}); m.Verdict() != report.Unknown || len(m.Problems) == 0 {
 		t.Errorf("a Gate that is not there: %+v", m)
 	}
 }
 
 // No line is wider than the terminal, and Markdown keeps to what GitHub takes.
 func TestMatrixBounds(t *testing.T) {
-	m := report.Differ(t.Context(), manyClusters(1000), report.Options{})
+	m := survey.Differ(t.Context(), manyClusters(1000), survey.Options{})
 	if v := m.Verdict(); v != report.Finds {
 		t.Fatal(v)
 	}

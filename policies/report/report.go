@@ -1,6 +1,6 @@
-// Package report gathers what Gates say of their values and writes it down for
-// a person, a program or a CI system: one file a format. Whether a Gate holds,
-// does not hold or could not be told is never mixed up on the way.
+// Package report writes down what Gates say of their values, for a person, a program
+// or a CI system: one file a format. Whether a Gate holds, does not hold or could not
+// be told is never mixed up on the way. It evaluates nothing: package survey does.
 package report
 
 import (
@@ -9,9 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
-	"github.com/syncgate/syncgate/policies/fix"
 )
 
 // Report is what was found out about some Gates.
@@ -20,9 +18,6 @@ type Report struct {
 	Gates []Gate
 	// Problems are what kept Gates from being found at all.
 	Problems []Problem
-	// Changes are the diffs of all findings together, proved, where Options.Diffs
-	// asked for them.
-	Changes []fix.Change
 	// Elapsed is how long it took.
 	Elapsed time.Duration
 	// Version of the program, for the formats that name their tool.
@@ -45,7 +40,7 @@ type Gate struct {
 	Findings []finding.Finding
 	// Waived are findings that the Gate lets be, and Skipped the rules that
 	// could not be asked. Neither keeps the Gate from holding.
-	Waived  []policies.Waived
+	Waived  []finding.Waived
 	Skipped []finding.Skipped
 	// Problems are why it could not be told whether the Gate holds. With any,
 	// the Gate does not hold.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/report"
 )
@@ -44,7 +43,7 @@ func clean() report.Gate {
 func aside() report.Gate {
 	g := clean()
 	g.Rules = append(g.Rules, "mattermost/no-server-downgrade", "mattermost/edition-stays")
-	g.Waived = []policies.Waived{{
+	g.Waived = []finding.Waived{{
 		Finding: finding.Finding{Gate: "web", GateFile: g.File, Rule: "identical", Path: "image.tag", Message: "expected the same value, found 2", Fix: "decide"},
 		Reason:  "eu is being moved", Until: "2026-12-31",
 	}}

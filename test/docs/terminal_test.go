@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 var update = flag.Bool("update", false, "write the pictures anew")
@@ -40,7 +41,7 @@ func TestTerminalPicture(t *testing.T) {
 	if err := os.WriteFile(values, []byte(drifted), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := report.Collect(t.Context(), os.DirFS(dir), report.Options{Paths: []string{example}})
+	r, _ := survey.Collect(t.Context(), os.DirFS(dir), survey.Options{Paths: []string{example}})
 	if r.Verdict() != report.Finds {
 		t.Fatalf("expected findings, found %v: %+v", r.Verdict(), r.Problems)
 	}

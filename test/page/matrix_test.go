@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // fleet is n clusters with p key paths, of which the first half may not differ
@@ -52,7 +53,7 @@ func TestMatrixInABrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := report.Differ(t.Context(), fleet(1000, 200), report.Options{Version: "test"})
+	m := survey.Differ(t.Context(), fleet(1000, 200), survey.Options{Version: "test"})
 	if err := report.WriteMatrix(f, "html", m); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package report
+// Package survey looks for the Gates of a tree and gathers what they say of their
+// values, for package report to write down. What one Gate cannot tell hides nothing
+// of another.
+package survey
 
 import (
 	"context"
@@ -13,7 +16,9 @@ import (
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/finding"
+	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/report"
 	"github.com/syncgate/syncgate/policies/tree"
 	"github.com/syncgate/syncgate/policies/values"
 )
@@ -39,21 +44,24 @@ type Options struct {
 }
 
 // Collect evaluates every Gate that lies under the paths. What one Gate could
-// not tell hides nothing of another: it is among the problems of its own.
-func Collect(ctx context.Context, fsys fs.FS, opts Options) Report {
+// not tell hides nothing of another: it is among the problems of its own. The
+// changes are the diffs of all findings together, proved, where the options ask
+// for them.
+func Collect(ctx context.Context, fsys fs.FS, opts Options) (report.Report, []fix.Change) {
 	start := time.Now()
 	r, gates := collectAll(ctx, fsys, opts)
+	var changes []fix.Change
 	if opts.Diffs {
-		r.addDiffs(ctx, fsys, gates, opts)
+		changes = addDiffs(ctx, fsys, &r, gates, opts)
 	}
 	r.Elapsed = time.Since(start)
-	return r
+	return r, changes
 }
 
 // collectAll evaluates the Gates. Where diffs are wanted the second value has each
 // Gate of the Report that could be read, by its file.
-func collectAll(ctx context.Context, fsys fs.FS, opts Options) (Report, map[string]*gate.Gate) {
-	r := Report{Version: opts.Version}
+func collectAll(ctx context.Context, fsys fs.FS, opts Options) (report.Report, map[string]*gate.Gate) {
+	r := report.Report{Version: opts.Version}
 	files, problems := find(fsys, opts.Paths)
 	r.Problems = problems
 	names := make(map[string]string) // name of a Gate to its file
@@ -67,13 +75,13 @@ func collectAll(ctx context.Context, fsys fs.FS, opts Options) (Report, map[stri
 		}
 	}
 	if opts.Gate != "" {
-		r.pick(opts.Gate, names)
+		pick(&r, opts.Gate, names)
 	}
 	return r, gates
 }
 
 // find lists the Gate files under the paths, each once.
-func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
+func find(fsys fs.FS, paths []string) (files []string, problems []report.Problem) {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
@@ -84,7 +92,7 @@ func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
 		case err != nil:
 			problems = append(problems, explain(err)...)
 		case len(found) == 0:
-			problems = append(problems, Problem{Message: fmt.Sprintf(
+			problems = append(problems, report.Problem{Message: fmt.Sprintf(
 				"find gates under %s: expected a file %s, found none; write one there, or name the folder that has it",
 				p, gate.FileName)})
 		}
@@ -100,8 +108,8 @@ func find(fsys fs.FS, paths []string) (files []string, problems []Problem) {
 
 // NameTaken is what there is to say of a Gate in file whose name the one in
 // other has too.
-func NameTaken(name, file, other string) Problem {
-	return Problem{
+func NameTaken(name, file, other string) report.Problem {
+	return report.Problem{
 		Position: finding.Position{File: file},
 		Message: fmt.Sprintf("metadata.name: expected a name of its own, found %q, which is the name of %s too; rename one of them",
 			name, other),
@@ -110,8 +118,8 @@ func NameTaken(name, file, other string) Problem {
 
 // collect evaluates one Gate; ok is false when the options leave it out, and g
 // nil when it could not be read. names are the Gates read so far.
-func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res Gate, g *gate.Gate, ok bool) {
-	res = Gate{File: file}
+func collect(ctx context.Context, fsys fs.FS, file string, names map[string]string, opts Options) (res report.Gate, g *gate.Gate, ok bool) {
+	res = report.Gate{File: file}
 	g, err := gate.Load(fsys, file)
 	if err != nil {
 		res.Problems = explain(err)
@@ -123,7 +131,7 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 		return res, nil, false
 	}
 	if other, taken := names[res.Name]; taken {
-		res.Problems = []Problem{NameTaken(res.Name, file, other)}
+		res.Problems = []report.Problem{NameTaken(res.Name, file, other)}
 	}
 	names[res.Name] = file
 	if g, err = policies.Expand(ctx, fsys, g, opts.Policies); err != nil {
@@ -147,8 +155,8 @@ func collect(ctx context.Context, fsys fs.FS, file string, names map[string]stri
 
 // pick leaves only the Gate that was asked for. Files that could not be read
 // stay when it was not found: it may be one of them.
-func (r *Report) pick(name string, names map[string]string) {
-	var picked []Gate
+func pick(r *report.Report, name string, names map[string]string) {
+	var picked []report.Gate
 	for _, g := range r.Gates {
 		if g.Name == name {
 			picked = append(picked, g)
@@ -162,15 +170,15 @@ func (r *Report) pick(name string, names map[string]string) {
 	if len(names) > 0 {
 		there = "there are " + strings.Join(slices.Sorted(maps.Keys(names)), ", ")
 	}
-	r.Problems = append(r.Problems, Problem{Message: fmt.Sprintf("find gate %q: not found; %s", name, there)})
+	r.Problems = append(r.Problems, report.Problem{Message: fmt.Sprintf("find gate %q: not found; %s", name, there)})
 }
 
 // explain makes problems of an error: one for each it joins, its place apart
 // from its text where it names one.
-func explain(err error) []Problem {
+func explain(err error) []report.Problem {
 	// Only an outermost join is taken apart, so that no text before one is lost.
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []Problem
+		var all []report.Problem
 		for _, e := range many.Unwrap() {
 			all = append(all, explain(e)...)
 		}
@@ -181,7 +189,7 @@ func explain(err error) []Problem {
 	if place.File != "" {
 		text = strings.Replace(text, place.String()+": ", "", 1)
 	}
-	return []Problem{{Position: place, Message: text}}
+	return []report.Problem{{Position: place, Message: text}}
 }
 
 // placeOf is the place an error names, zero when it names none.

@@ -1,4 +1,4 @@
-package report
+package survey
 
 import (
 	"context"
@@ -7,21 +7,23 @@ import (
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/report"
 )
 
 // maxSteps is how often changes are looked for on top of others.
 const maxSteps = 4
 
 // addDiffs gives findings the diff that makes them hold, or the reason why
-// there is none. With no findings it costs nothing.
-func (r *Report) addDiffs(ctx context.Context, fsys fs.FS, gates map[string]*gate.Gate, opts Options) {
+// there is none, and returns what all diffs together change. With no findings it
+// costs nothing.
+func addDiffs(ctx context.Context, fsys fs.FS, r *report.Report, gates map[string]*gate.Gate, opts Options) []fix.Change {
 	if r.Findings() == 0 {
-		return
+		return nil
 	}
-	plan, err := r.plan(ctx, fsys, gates, opts)
+	plan, err := planFor(ctx, fsys, *r, gates, opts)
 	if err != nil {
 		r.Problems = append(r.Problems, explain(err)...)
-		return
+		return nil
 	}
 	next := 0
 	for _, g := range r.Gates {
@@ -39,24 +41,24 @@ func (r *Report) addDiffs(ctx context.Context, fsys fs.FS, gates map[string]*gat
 	for step := 1; step < maxSteps && plan.Again && len(plan.Changes) > 0; step++ {
 		tree := plan.Tree(fsys)
 		after, gates := collectAll(ctx, tree, opts)
-		more, err := after.plan(ctx, tree, gates, opts)
+		more, err := planFor(ctx, tree, after, gates, opts)
 		if err == nil {
 			err = plan.Then(more, opts.Policies.Limits)
 		}
 		if err != nil {
 			r.Problems = append(r.Problems, explain(err)...)
-			return
+			return nil
 		}
 		if len(more.Changes) == 0 {
 			break
 		}
 	}
-	r.Changes = plan.Changes
+	return plan.Changes
 }
 
-// plan looks for what makes the findings hold in a tree.
-func (r *Report) plan(ctx context.Context, tree fs.FS, gates map[string]*gate.Gate, opts Options) (fix.Plan, error) {
-	fixes := fix.Options{Tree: tree, Problems: r.problems(), Limits: opts.Policies.Limits}
+// planFor looks for what makes the findings of r hold in a tree.
+func planFor(ctx context.Context, tree fs.FS, r report.Report, gates map[string]*gate.Gate, opts Options) (fix.Plan, error) {
+	fixes := fix.Options{Tree: tree, Problems: problemsIn(r), Limits: opts.Policies.Limits}
 	for _, g := range r.Gates {
 		if gates[g.File] != nil {
 			fixes.Gates = append(fixes.Gates, fix.Gate{Gate: gates[g.File], Findings: g.Findings})
@@ -65,13 +67,13 @@ func (r *Report) plan(ctx context.Context, tree fs.FS, gates map[string]*gate.Ga
 	opts.Diffs = false
 	fixes.Evaluate = func(ctx context.Context, tree fs.FS) fix.Outcome {
 		again, _ := collectAll(ctx, tree, opts)
-		return fix.Outcome{Findings: again.findings(), Problems: again.problems()}
+		return fix.Outcome{Findings: findingsIn(again), Problems: problemsIn(again)}
 	}
 	return fix.New(ctx, fixes)
 }
 
-// findings are those of all Gates.
-func (r *Report) findings() []finding.Finding {
+// findingsIn are the findings of all Gates.
+func findingsIn(r report.Report) []finding.Finding {
 	var all []finding.Finding
 	for _, g := range r.Gates {
 		all = append(all, g.Findings...)
@@ -79,8 +81,8 @@ func (r *Report) findings() []finding.Finding {
 	return all
 }
 
-// problems is the number of problems.
-func (r *Report) problems() int {
+// problemsIn is the number of problems.
+func problemsIn(r report.Report) int {
 	n := len(r.Problems)
 	for _, g := range r.Gates {
 		n += len(g.Problems)

@@ -1,11 +1,11 @@
-package report_test
+package survey_test
 
 import (
 	"strings"
 	"testing"
 	"testing/fstest"
 
-	"github.com/syncgate/syncgate/policies/report"
+	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // TestCollectFixesInSteps: the map that sa lacks is copied from eu, whose x is
@@ -27,9 +27,9 @@ spec:
 		"ap.yaml": {Data: []byte("m:\n  x: 1\n  y: 1\nz: 1\n")},
 		"sa.yaml": {Data: []byte("z: 1\n")},
 	}
-	r := report.Collect(t.Context(), tree, report.Options{Diffs: true})
+	r, changes := survey.Collect(t.Context(), tree, survey.Options{Diffs: true})
 	got := map[string]string{}
-	for _, c := range r.Changes {
+	for _, c := range changes {
 		got[c.File] = string(c.After)
 	}
 	if got["eu.yaml"] != "m:\n  x: 1\n  y: 1\nz: 1\n" || got["sa.yaml"] != "z: 1\nm:\n  x: 1\n  y: 1\n" || len(got) != 2 {
@@ -46,9 +46,9 @@ spec:
 	if diffs != 1 || len(r.Gates[0].Findings) != 2 {
 		t.Errorf("%d of %d findings have a diff by themselves", diffs, len(r.Gates[0].Findings))
 	}
-	plain := report.Collect(t.Context(), tree, report.Options{})
+	plain, more := survey.Collect(t.Context(), tree, survey.Options{})
 	for _, f := range plain.Gates[0].Findings {
-		if f.Diff != "" || strings.Contains(f.Fix, "no diff") || len(plain.Changes) > 0 {
+		if f.Diff != "" || strings.Contains(f.Fix, "no diff") || len(more) > 0 {
 			t.Errorf("%s has a diff that nobody wanted", f.Path)
 		}
 	}
@@ -75,9 +75,9 @@ spec:
 			"  rules: [{name: b, expr: 'clusters[\"ap\"].b == 2', message: b is 2 in ap}]\n"),
 		"eu.yaml": all, "us.yaml": all, "ap.yaml": {Data: []byte("a: 2\nb: 2\n")},
 	}
-	r := report.Collect(t.Context(), tree, report.Options{Diffs: true})
-	if len(r.Changes) != 1 || string(r.Changes[0].After) != "a: 1\nb: 2\n" {
-		t.Fatalf("changes: %+v", r.Changes)
+	r, changes := survey.Collect(t.Context(), tree, survey.Options{Diffs: true})
+	if len(changes) != 1 || string(changes[0].After) != "a: 1\nb: 2\n" {
+		t.Fatalf("changes: %+v", changes)
 	}
 	b := r.Gates[0].Findings[1]
 	if b.Path != "b" || b.Diff != "" || !strings.Contains(b.Fix, "no diff: with it another rule would not hold: cel/b") {
