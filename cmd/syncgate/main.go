@@ -1,64 +1,17 @@
-// Command syncgate is the command-line tool of Syncgate, for laptops, CI, the
-// Argo CD plugin and hook Jobs. It starts fast: the long-running server is a
-// program of its own, syncgate-server.
+// Command syncgate is the command-line tool of Syncgate, for laptops, CI and hook
+// Jobs. By itself it only gives the last answer of `syncgate validate` again, which
+// needs next to nothing of what evaluates Gates; for all else it becomes the program
+// syncgate-cli.
 package main
 
 import (
-	"io"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/syncgate/syncgate/cmd/internal/validate"
 )
-
-// What the program ends with.
-const (
-	exitNo      = cli.No
-	exitUnknown = cli.Unknown
-)
-
-// exitError ends the program with a code; all there is to say has been said.
-type exitError = cli.ExitError
 
 func main() {
-	tuneMemory(os.Getenv)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// run is the program, without its process.
-func run(args []string, stdout, stderr io.Writer) int {
-	return cli.Run(newRootCommand(), args, stdout, stderr)
-}
-
-// newRootCommand is "syncgate": the table of its commands.
-func newRootCommand() *cobra.Command {
-	var log logOptions
-	root := &cobra.Command{
-		Use:   "syncgate",
-		Short: "Guard GitOps upgrades of stateful applications on several clusters",
-		Long: `Syncgate guards GitOps upgrades of stateful applications on several clusters.
-
-Values that disagree between clusters never render. A change nobody can undo
-never syncs. A change that breaks something reverts itself, by pull request.
-
-Exit codes of every command: 0 yes or done, 1 no (findings, refused, not
-passed), 2 could not tell (bad usage, unreadable, malformed, a limit hit).`,
-	}
-	log.addFlags(root)
-	root.AddCommand(
-		newInitCommand(),
-		newValidateCommand(&log),
-		newExplainCommand(&log),
-		newMatrixCommand(&log),
-		newRulesCommand(),
-		newTestCommand(),
-		newSchemaCommand(),
-		newCmpCommand(),
-		newHookCommand(),
-		newOverrideCommand(),
-		newServerCommand(),
-		newVersionCommand(),
-	)
-	return root
+	cli.TuneMemory(os.Getenv)
+	os.Exit(validate.Main(os.Args[1:], os.Stdout, os.Stderr))
 }

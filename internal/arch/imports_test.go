@@ -60,7 +60,26 @@ var confined = map[string][]string{
 	"github.com/riverqueue/river":      {"hooks"},
 }
 
-// heavy is what the fast command must not link, near or far: each costs every
+// frontal is all that the program which gives the last answer may link beside the
+// standard library: all that it links costs every commit hook its start.
+var frontal = []string{
+	"github.com/spf13/cobra",
+	"github.com/spf13/pflag",
+	"golang.org/x/sys/unix",
+	"golang.org/x/term",
+	"golang.org/x/text",
+	module + "/cmd/internal/cli",
+	module + "/cmd/internal/validate",
+	module + "/cmd/syncgate",
+	module + "/internal/rootfs",
+	module + "/policies/cache",
+	module + "/policies/finding",
+	module + "/policies/provenance",
+	module + "/policies/report",
+	module + "/policies/tree",
+}
+
+// heavy is what the command line must not link, near or far: each costs every
 // validate and every hook Job its start.
 var heavy = []string{
 	"github.com/argoproj",
@@ -94,18 +113,33 @@ func TestLibrariesStayInTheirRoom(t *testing.T) {
 	}
 }
 
-func TestFastCommandLinksNothingHeavy(t *testing.T) {
-	pkgs := list(t, "./cmd/syncgate")
-	if len(pkgs) != 1 || len(pkgs[0].Deps) == 0 {
-		t.Fatalf("go list ./cmd/syncgate: expected one package with its dependencies, found %d", len(pkgs))
+func TestFrontLinksNextToNothing(t *testing.T) {
+	for _, dep := range linked(t, "./cmd/syncgate") {
+		domain, _, _ := strings.Cut(dep, "/")
+		if strings.Contains(domain, ".") && !slices.ContainsFunc(frontal, func(may string) bool { return under(dep, may) }) {
+			t.Errorf("cmd/syncgate links %s; leave what needs it to cmd/syncgate-cli", dep)
+		}
 	}
-	for _, dep := range pkgs[0].Deps {
+}
+
+func TestCommandLineLinksNothingHeavy(t *testing.T) {
+	for _, dep := range linked(t, "./cmd/syncgate-cli") {
 		for _, h := range heavy {
 			if under(dep, h) {
-				t.Errorf("cmd/syncgate links %s; find the way with `go mod why` or `go list -deps`, and move what needs it to another program in cmd", dep)
+				t.Errorf("cmd/syncgate-cli links %s; find the way with `go mod why` or `go list -deps`, and move what needs it to another program in cmd", dep)
 			}
 		}
 	}
+}
+
+// linked are the packages that a program links.
+func linked(t *testing.T, program string) []string {
+	t.Helper()
+	pkgs := list(t, program)
+	if len(pkgs) != 1 || len(pkgs[0].Deps) == 0 {
+		t.Fatalf("go list %s: expected one package with its dependencies, found %d", program, len(pkgs))
+	}
+	return pkgs[0].Deps
 }
 
 // direction lists the imports between rooms that are not allowed.

@@ -77,7 +77,7 @@ func newCmpPrograms(b *testing.B) cmpPrograms {
 	}
 	dir := b.TempDir()
 	build := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", dir,
-		"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-cmp")
+		"github.com/syncgate/syncgate/cmd/syncgate", "github.com/syncgate/syncgate/cmd/syncgate-cli", "github.com/syncgate/syncgate/cmd/syncgate-cmp")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build syncgate: %v\n%s", err, out)

@@ -54,7 +54,7 @@ func BenchmarkValidatePeers(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	ours := buildProgram(b, "./cmd/syncgate")
+	ours := buildProgram(b, "./cmd/syncgate", "./cmd/syncgate-cli")
 	peer := buildProgram(b, "./test/bench/validate_peer")
 	policy := filepath.Join(b.TempDir(), "policy")
 	if err := os.Mkdir(policy, 0o700); err != nil {
@@ -105,9 +105,11 @@ func BenchmarkValidatePeers(b *testing.B) {
 			if ratio > validateRatioBound || first.mib > bm.mib {
 				b.Errorf("%.2f times the parsing and %.0f MiB, expected at most %.1f and %.0f", ratio, first.mib, validateRatioBound, bm.mib)
 			}
-			if bm.clusters == 10_000 && (twice > validateAgainBound || faster < validateTimesFaster) {
-				b.Errorf("again takes %.2f of the first run, and conftest %.1f times as long; expected at most %.2f and at least %d",
-					twice, faster, validateAgainBound, validateTimesFaster)
+			if twice > validateAgainBound {
+				b.Errorf("again takes %.2f of the first run, expected at most %.2f", twice, validateAgainBound)
+			}
+			if bm.clusters == 10_000 && faster < validateTimesFaster {
+				b.Errorf("conftest takes %.1f times as long, expected at least %d", faster, validateTimesFaster)
 			}
 		})
 	}

@@ -36,7 +36,7 @@ const validatePairs = 7
 //
 //	go test ./test/bench -run '^$' -bench Validate -benchtime 1x
 func BenchmarkValidate(b *testing.B) {
-	ours := buildProgram(b, "./cmd/syncgate")
+	ours := buildProgram(b, "./cmd/syncgate", "./cmd/syncgate-cli")
 	peer := buildProgram(b, "./test/bench/validate_peer")
 	for _, bm := range []struct {
 		name  string
@@ -78,17 +78,19 @@ func BenchmarkValidate(b *testing.B) {
 	}
 }
 
-// buildProgram builds a program of the module as it is released.
-func buildProgram(b *testing.B, pkg string) string {
+// buildProgram builds a program of the module as it is released, and those that it
+// becomes beside it.
+func buildProgram(b *testing.B, pkg string, beside ...string) string {
 	b.Helper()
-	program := filepath.Join(b.TempDir(), filepath.Base(pkg))
-	cmd := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", program, pkg)
+	dir := b.TempDir()
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", dir + string(os.PathSeparator), pkg}
+	cmd := exec.CommandContext(b.Context(), "go", append(args, beside...)...)
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
-	return program
+	return filepath.Join(dir, filepath.Base(pkg))
 }
 
 // runMeasured runs a program and tells its wall time and peak memory in MiB.

@@ -7,18 +7,27 @@ import (
 	"syscall"
 )
 
-// Become replaces this process by a program that lies beside it.
-func Become(program string, args []string) error {
+// Beside is the path of a program that lies beside this one.
+func Beside(program string) (string, error) {
 	self, err := os.Executable()
 	if err == nil {
 		self, err = filepath.EvalSymlinks(self)
 	}
 	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
+		return "", fmt.Errorf("find this program: %w", err)
 	}
 	path := filepath.Join(filepath.Dir(self), program)
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("find program: expected the program %s: %w; install it beside %s", program, err, filepath.Base(self))
+		return "", fmt.Errorf("find program %s: expected it beside %s: %w; install all programs of Syncgate into one folder", program, filepath.Base(self), err)
+	}
+	return path, nil
+}
+
+// Become replaces this process by a program that lies beside it.
+func Become(program string, args []string) error {
+	path, err := Beside(program)
+	if err != nil {
+		return err
 	}
 	if err := syscall.Exec(path, append([]string{program}, args...), os.Environ()); err != nil {
 		return fmt.Errorf("start %s: %w", path, err)

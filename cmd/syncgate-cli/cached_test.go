@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/syncgate/syncgate/cmd/internal/validate"
 	"github.com/syncgate/syncgate/internal/rootfs"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
@@ -76,7 +77,11 @@ func ask(t *testing.T, dir string, look survey.Options) (report.Report, bool) {
 	defer root.Close()
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r := collectCached(context.WithoutCancel(t.Context()), logger, root, look)
+	answers, err := openAnswers("these programs", root, look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := collectCached(context.WithoutCancel(t.Context()), logger, answers, root, look, false)
 	if strings.Contains(log.String(), "could not") || strings.Contains(log.String(), "without a cache") {
 		t.Fatalf("the cache is not used: %s", log.String())
 	}
@@ -126,7 +131,6 @@ func TestCacheMissesEveryChange(t *testing.T) {
 		{"the pack", file("apps/pack.yaml", "name: own\ndescription: x\nrules:\n- {name: none, expr: \"false\", message: no}\n"), false},
 		{"another Gate", file("other/syncgate.yaml", "kind: Gate\n"), false},
 		{"the day", func(_ *testing.T, _ string, o *survey.Options) { o.Policies.Now = o.Policies.Now.AddDate(0, 0, 5) }, false},
-		{"the version", func(_ *testing.T, _ string, o *survey.Options) { o.Version = "v2" }, false},
 		{"the paths", func(_ *testing.T, _ string, o *survey.Options) { o.Paths = []string{"apps"} }, false},
 		{"the Gate asked for", func(_ *testing.T, _ string, o *survey.Options) { o.Gate = "chat" }, false},
 		{"whether there are diffs", func(_ *testing.T, _ string, o *survey.Options) { o.Diffs = true }, false},
@@ -140,12 +144,12 @@ func TestCacheMissesEveryChange(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Setenv(cacheVariable, filepath.Join(t.TempDir(), "cache"))
+			t.Setenv(validate.CacheVariable, filepath.Join(t.TempDir(), "cache"))
 			dir := cachedRepository(t)
 			writeInto(t, dir, "apps/syncgate.yaml", readFrom(t, dir, "apps/syncgate.yaml")+
 				"  rules:\n  - {name: change, expr: old.mode == new.mode}\n")
 			before := cachedRepository(t)
-			look := survey.Options{Paths: []string{"."}, Version: "v1", Policies: today(), Base: os.DirFS(before), BaseName: "main"}
+			look := survey.Options{Paths: []string{"."}, Policies: today(), Base: os.DirFS(before), BaseName: "main"}
 			if r, hit := ask(t, dir, look); hit || r.Verdict() == report.Unknown {
 				t.Fatalf("the first time: hit %v, %+v", hit, r)
 			}
@@ -169,7 +173,7 @@ func readFrom(t *testing.T, dir, name string) string {
 // TestCacheMissesEveryByte turns every byte of every file of the Gate: the answer
 // is that of an evaluation anew, and what could not be told is never kept.
 func TestCacheMissesEveryByte(t *testing.T) {
-	t.Setenv(cacheVariable, filepath.Join(t.TempDir(), "cache"))
+	t.Setenv(validate.CacheVariable, filepath.Join(t.TempDir(), "cache"))
 	dir := cachedRepository(t)
 	look := survey.Options{Paths: []string{"."}, Policies: today()}
 	ask(t, dir, look)
@@ -190,7 +194,7 @@ func TestCacheMissesEveryByte(t *testing.T) {
 // TestCacheHasNoSecrets looks for plain secrets in what is kept.
 func TestCacheHasNoSecrets(t *testing.T) {
 	cached := filepath.Join(t.TempDir(), "cache")
-	t.Setenv(cacheVariable, cached)
+	t.Setenv(validate.CacheVariable, cached)
 	dir := cachedRepository(t)
 	look := survey.Options{Paths: []string{"."}, Policies: today(), Diffs: true}
 	if r, _ := ask(t, dir, look); r.Findings() == 0 {
@@ -209,13 +213,5 @@ func TestCacheHasNoSecrets(t *testing.T) {
 	}
 	if r, hit := ask(t, dir, look); !hit || !slices.ContainsFunc(r.Gates, func(g report.Gate) bool { return len(g.Waived) == 1 }) {
 		t.Errorf("the second time: hit %v, %+v", hit, r)
-	}
-}
-
-// TestProgramID holds that this program has one.
-func TestProgramID(t *testing.T) {
-	id, err := programID()
-	if err != nil || len(id) < 40 {
-		t.Errorf("program ID %q, %v", id, err)
 	}
 }

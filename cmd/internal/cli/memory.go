@@ -1,4 +1,4 @@
-package main
+package cli
 
 import "runtime/debug"
 
@@ -11,8 +11,8 @@ const (
 	softMemoryLimit = 256 << 20
 )
 
-// tuneMemory sets the collector, unless the environment says how.
-func tuneMemory(getenv func(string) string) {
+// TuneMemory sets the collector, unless the environment says how.
+func TuneMemory(getenv func(string) string) {
 	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(gcPercent)
 		debug.SetMemoryLimit(softMemoryLimit)

@@ -86,16 +86,8 @@ func TestDefinitionsForCI(t *testing.T) {
 // inside runs the program in a folder.
 func inside(t *testing.T, dir string, args []string) (code int, out string) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The test's own program is "syncgate" by that name: see TestMain.
-	link := filepath.Join(t.TempDir(), "syncgate")
-	if err := os.Symlink(self, link); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), link, args...)
+	// TestMain has it in the PATH.
+	cmd := exec.CommandContext(t.Context(), "syncgate", args...)
 	cmd.Dir = dir
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both

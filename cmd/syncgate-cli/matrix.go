@@ -9,14 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/report"
 	"github.com/syncgate/syncgate/policies/survey"
 )
 
 // newMatrixCommand is "syncgate matrix".
-func newMatrixCommand(log *logOptions) *cobra.Command {
-	var opts selection
+func newMatrixCommand(log *cli.LogOptions) *cobra.Command {
+	var opts cli.Selection
 	var file string
 	cmd := &cobra.Command{
 		Use:   "matrix [PATH...]",
@@ -37,35 +38,35 @@ Exit codes: 0 clusters differ only where they may, 1 also where they may not,
 		RunE: func(cmd *cobra.Command, args []string) error { return runMatrix(cmd, args, &opts, file, log) },
 	}
 	f := cmd.Flags()
-	opts.flags(f, report.MatrixFormats())
+	opts.Flags(f, report.MatrixFormats())
 	f.StringVar(&file, "output-file", "", "write there instead of to standard output; a file that is there is replaced")
 	return cmd
 }
 
-func runMatrix(cmd *cobra.Command, args []string, opts *selection, file string, log *logOptions) error {
-	logger, err := log.logger(cmd.ErrOrStderr())
+func runMatrix(cmd *cobra.Command, args []string, opts *cli.Selection, file string, log *cli.LogOptions) error {
+	logger, err := log.Logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	if err := opts.check(report.MatrixFormats()); err != nil {
+	if err := opts.Check(report.MatrixFormats()); err != nil {
 		return err
 	}
-	repo, paths, err := openRepository(opts.root, args)
+	repo, paths, err := cli.OpenRepository(opts.Root, args)
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
 	m := survey.Differ(cmd.Context(), repo.FS(), survey.Options{
-		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
-		Policies: policies.Options{Workers: opts.workers, Now: time.Now()},
+		Paths: paths, Gate: opts.Gate, Version: readBuildInfo().Version,
+		Policies: policies.Options{Workers: opts.Workers, Now: time.Now()},
 	})
 	logger.Info("looked at gates", "gates", len(m.Gates), "verdict", m.Verdict())
 	if file == "" {
-		m.Style = style(cmd.OutOrStdout())
-		err = report.WriteMatrix(cmd.OutOrStdout(), opts.output, m)
+		m.Style = cli.Style(cmd.OutOrStdout())
+		err = report.WriteMatrix(cmd.OutOrStdout(), opts.Output, m)
 	} else {
-		err = replaceFile(file, func(w io.Writer) error { return report.WriteMatrix(w, opts.output, m) })
+		err = replaceFile(file, func(w io.Writer) error { return report.WriteMatrix(w, opts.Output, m) })
 	}
 	if err != nil {
 		return err

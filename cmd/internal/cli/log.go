@@ -1,33 +1,31 @@
-package main
+package cli
 
 import (
 	"fmt"
 	"io"
 	"log/slog"
 
-	"github.com/spf13/cobra"
-
-	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/spf13/pflag"
 )
 
-// logOptions are the flags that every command has. Logs go to stderr; stdout
+// LogOptions are the flags that every command has. Logs go to stderr; stdout
 // is for what was asked for.
-type logOptions struct {
+type LogOptions struct {
 	format string
 	level  string
 }
 
-func (o *logOptions) addFlags(root *cobra.Command) {
-	f := root.PersistentFlags()
+// Flags adds the flags to f.
+func (o *LogOptions) Flags(f *pflag.FlagSet) {
 	f.StringVar(&o.format, "log-format", "text", "how logs on stderr look: text or json")
 	f.StringVar(&o.level, "log-level", "warn", "least level that is logged: debug, info, warn or error")
 }
 
-// logger writes to w, as the flags say.
-func (o *logOptions) logger(w io.Writer) (*slog.Logger, error) {
+// Logger writes to w, as the flags say.
+func (o *LogOptions) Logger(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.level)); err != nil {
-		return nil, cli.Usage(fmt.Errorf("--log-level: expected debug, info, warn or error, found %q", o.level))
+		return nil, Usage(fmt.Errorf("--log-level: expected debug, info, warn or error, found %q", o.level))
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	switch o.format {
@@ -36,5 +34,5 @@ func (o *logOptions) logger(w io.Writer) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
-	return nil, cli.Usage(fmt.Errorf("--log-format: expected text or json, found %q", o.format))
+	return nil, Usage(fmt.Errorf("--log-format: expected text or json, found %q", o.format))
 }

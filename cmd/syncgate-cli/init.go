@@ -57,7 +57,7 @@ could not tell (unreadable, a limit hit, the file is there already).`,
 }
 
 func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
-	repo, paths, err := openRepository(opts.root, args)
+	repo, paths, err := cli.OpenRepository(opts.root, args)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // newExplainCommand is "syncgate explain".
-func newExplainCommand(log *logOptions) *cobra.Command {
-	var opts selection
+func newExplainCommand(log *cli.LogOptions) *cobra.Command {
+	var opts cli.Selection
 	cmd := &cobra.Command{
 		Use:   "explain KEY [PATH]",
 		Short: "Say where a cluster's value at a key path comes from",
@@ -43,12 +43,12 @@ found).`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runExplain(cmd, args, &opts, log) },
 	}
 	f := cmd.Flags()
-	opts.flags(f, report.ExplanationFormats())
+	opts.Flags(f, report.ExplanationFormats())
 	return cmd
 }
 
-func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOptions) error {
-	logger, err := log.logger(cmd.ErrOrStderr())
+func runExplain(cmd *cobra.Command, args []string, opts *cli.Selection, log *cli.LogOptions) error {
+	logger, err := log.Logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -56,22 +56,22 @@ func runExplain(cmd *cobra.Command, args []string, opts *selection, log *logOpti
 	if err != nil {
 		return cli.Usage(fmt.Errorf("KEY: %w", err))
 	}
-	if err := opts.check(report.ExplanationFormats()); err != nil {
+	if err := opts.Check(report.ExplanationFormats()); err != nil {
 		return err
 	}
-	repo, paths, err := openRepository(opts.root, args[1:])
+	repo, paths, err := cli.OpenRepository(opts.Root, args[1:])
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
 	e := survey.Explain(cmd.Context(), repo.FS(), key, survey.Options{
-		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
-		Policies: policies.Options{Workers: opts.workers},
+		Paths: paths, Gate: opts.Gate, Version: readBuildInfo().Version,
+		Policies: policies.Options{Workers: opts.Workers},
 	})
 	logger.Info("looked at gates", "gates", len(e.Gates), "answer", e.Answer())
-	e.Style = style(cmd.OutOrStdout())
-	if err := report.WriteExplanation(cmd.OutOrStdout(), opts.output, e); err != nil {
+	e.Style = cli.Style(cmd.OutOrStdout())
+	if err := report.WriteExplanation(cmd.OutOrStdout(), opts.Output, e); err != nil {
 		return err
 	}
 	switch e.Answer() {

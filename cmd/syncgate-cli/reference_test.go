@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write docs/reference/cli.md in place of
 
 const cliReference = "../../docs/reference/cli.md"
 
-const cliIntro = `<!-- Made by ` + "`go test ./cmd/syncgate -run Reference -update`" + ` from the commands in cmd/syncgate. -->
+const cliIntro = `<!-- Made by ` + "`go test ./cmd/syncgate-cli -run Reference -update`" + ` from the commands in cmd/syncgate-cli. -->
 # The command line
 
 `
@@ -40,7 +40,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is stale (-committed +commands); go test ./cmd/syncgate -run Reference -update writes it anew:\n%s", cliReference, diff)
+		t.Errorf("%s is stale (-committed +commands); go test ./cmd/syncgate-cli -run Reference -update writes it anew:\n%s", cliReference, diff)
 	}
 }
 

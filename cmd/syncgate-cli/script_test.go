@@ -16,18 +16,20 @@ import (
 
 	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/cmd/internal/plugincmd"
+	"github.com/syncgate/syncgate/cmd/internal/validate"
 	"github.com/syncgate/syncgate/policies/report"
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(cacheVariable) == "" {
+	if os.Getenv(validate.CacheVariable) == "" {
 		// No test looks into the cache of whoever runs it: this is no folder.
-		if err := os.Setenv(cacheVariable, os.DevNull); err != nil {
+		if err := os.Setenv(validate.CacheVariable, os.DevNull); err != nil {
 			panic(err)
 		}
 	}
 	testscript.Main(m, map[string]func(){
-		"syncgate": main,
+		"syncgate":     func() { os.Exit(validate.Main(os.Args[1:], os.Stdout, os.Stderr)) },
+		"syncgate-cli": main,
 		"syncgate-cmp": func() {
 			os.Exit(cli.Run(plugincmd.New(), os.Args[1:], os.Stdout, os.Stderr))
 		},
@@ -53,7 +55,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "")
-			env.Setenv(cacheVariable, filepath.Join(env.WorkDir, ".tmp", "cache"))
+			env.Setenv(validate.CacheVariable, filepath.Join(env.WorkDir, ".tmp", "cache"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -75,7 +75,7 @@ func allRules() ([]gateRules, error) {
 }
 
 func rulesUnder(root string, args []string) ([]gateRules, error) {
-	repo, paths, err := openRepository(root, args)
+	repo, paths, err := cli.OpenRepository(root, args)
 	if err != nil {
 		return nil, err
 	}

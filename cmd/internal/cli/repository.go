@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"github.com/syncgate/syncgate/internal/rootfs"
 )
 
-// openRepository opens the repository that the paths lie in, out of which no
+// OpenRepository opens the repository that the paths lie in, out of which no
 // path and no link leads. The paths come back relative to it, with slashes;
 // without any there is one, the current folder.
-func openRepository(root string, args []string) (*rootfs.Root, []string, error) {
+func OpenRepository(root string, args []string) (*rootfs.Root, []string, error) {
 	if len(args) == 0 {
 		args = []string{"."}
 	}

@@ -1,35 +1,24 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/syncgate/syncgate/cmd/internal/cli"
+	"github.com/syncgate/syncgate/cmd/internal/validate"
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/fix"
 	"github.com/syncgate/syncgate/policies/report"
 	"github.com/syncgate/syncgate/policies/survey"
 )
 
-// validateOptions are the flags of "syncgate validate".
-type validateOptions struct {
-	selection
-	base    string
-	diff    bool
-	fix     bool
-	dryRun  bool
-	noCache bool
-}
-
 // newValidateCommand is "syncgate validate".
-func newValidateCommand(log *logOptions) *cobra.Command {
-	var opts validateOptions
+func newValidateCommand(log *cli.LogOptions) *cobra.Command {
+	var opts validate.Options
 	cmd := &cobra.Command{
 		Use:   "validate [PATH...]",
 		Short: "Say where the values of the clusters do not agree",
@@ -66,91 +55,56 @@ not be told it is 2, and the report has both.`,
   syncgate validate --gate mattermost --output sarif > syncgate.sarif`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runValidate(cmd, args, &opts, log) },
 	}
-	f := cmd.Flags()
-	opts.flags(f, report.Formats())
-	f.StringVar(&opts.base, "base", "", "what passed before: a revision of the repository, or, written with a leading ./, ../ or /, a folder that holds what --root holds now")
-	f.BoolVar(&opts.diff, "diff", false, "show the diffs that make findings hold in the table, too")
-	f.BoolVar(&opts.fix, "fix", false, "write what makes findings hold into the values files, then validate again")
-	f.BoolVar(&opts.dryRun, "dry-run", false, "with --fix: print what would be written as a diff, and write nothing")
-	f.BoolVar(&opts.noCache, "no-cache", false, "evaluate anew even when nothing has changed, and keep no answer")
+	opts.Flags(cmd.Flags())
 	return cmd
 }
 
-func runValidate(cmd *cobra.Command, args []string, opts *validateOptions, log *logOptions) error {
-	logger, err := log.logger(cmd.ErrOrStderr())
+func runValidate(cmd *cobra.Command, args []string, opts *validate.Options, log *cli.LogOptions) error {
+	logger, err := log.Logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	if err := opts.check(report.Formats()); err != nil {
+	if err := opts.Check(); err != nil {
 		return err
 	}
-	if opts.dryRun && !opts.fix {
-		return cli.Usage(errors.New("--dry-run: expected --fix with it"))
-	}
-	repo, paths, err := openRepository(opts.root, args)
+	repo, paths, err := cli.OpenRepository(opts.Root, args)
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
-	before, err := openBase(cmd.Context(), repo.Name(), opts.base)
+	before, err := openBase(cmd.Context(), repo.Name(), opts.Base)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = before.close() }() // a cache that stays behind changes no answer
-	rules := policies.Options{Workers: opts.workers, Now: time.Now()}
+	rules := policies.Options{Workers: opts.Workers, Now: time.Now()}
 	if before.fs == nil {
 		rules.Baseline = func(string) policies.Baseline { return policies.Baseline{None: "no --base was given"} }
 	}
 	look := survey.Options{
-		Paths: paths, Gate: opts.gate, Version: readBuildInfo().Version,
-		Base: before.fs, BaseName: before.name, Policies: rules, Diffs: opts.wantsDiffs(),
+		Paths: paths, Gate: opts.Gate, Version: readBuildInfo().Version,
+		Base: before.fs, BaseName: before.name, Policies: rules, Diffs: opts.Diffs(),
 	}
 	logger.Debug("looking for gates", "root", repo.Name(), "paths", paths)
-	var r report.Report
-	var changes []fix.Change
-	if opts.noCache || opts.fix {
-		r, changes = survey.Collect(cmd.Context(), repo.FS(), look)
-	} else {
-		r = collectCached(cmd.Context(), logger, repo, look)
+	if opts.Cached() {
+		return opts.Write(cmd.OutOrStdout(), collect(cmd.Context(), logger, repo, look, opts.Asked))
 	}
-	logger.Info("looked at gates", "gates", len(r.Gates), "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
+	r, changes := survey.Collect(cmd.Context(), repo.FS(), look)
+	validate.LogLooked(logger, r)
 	switch {
-	case opts.dryRun:
+	case opts.DryRun:
 		if err := printChanges(cmd.OutOrStdout(), cmd.ErrOrStderr(), r, changes); err != nil {
 			return err
 		}
-		return verdictError(r.Verdict())
-	case opts.fix && len(changes) > 0:
+		return validate.Verdict(r.Verdict())
+	case opts.Fix && len(changes) > 0:
 		if err := writeChanges(cmd.ErrOrStderr(), repo.Root, changes); err != nil {
 			return err
 		}
 		r, _ = survey.Collect(cmd.Context(), repo.FS(), look)
-		logger.Info("looked at gates again", "findings", r.Findings(), "verdict", r.Verdict(), "elapsed", r.Elapsed)
+		validate.LogLooked(logger, r)
 	}
-	r.Style = style(cmd.OutOrStdout())
-	r.Style.Diffs = opts.diff
-	if err := report.Write(cmd.OutOrStdout(), opts.output, r); err != nil {
-		return err
-	}
-	return verdictError(r.Verdict())
-}
-
-// wantsDiffs reports whether the diffs are shown or written: they take as long
-// again as the findings.
-func (o *validateOptions) wantsDiffs() bool {
-	return o.diff || o.fix || o.output == "json" || o.output == "markdown"
-}
-
-// verdictError ends the program with the code of a verdict.
-func verdictError(v report.Verdict) error {
-	switch v {
-	case report.Holds:
-		return nil
-	case report.Finds:
-		return exitError(exitNo)
-	default:
-		return exitError(exitUnknown)
-	}
+	return opts.Write(cmd.OutOrStdout(), r)
 }
 
 // writeChanges writes the files and tells which.
@@ -177,19 +131,4 @@ func printChanges(w, warnings io.Writer, r report.Report, changes []fix.Change) 
 		}
 	}
 	return nil
-}
-
-// style is how a table looks on w: colors and narrow lines are for terminals.
-// NO_COLOR, set to anything, asks for none (no-color.org).
-func style(w io.Writer) report.Style {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return report.Style{}
-	}
-	var s report.Style
-	s.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		s.Width = width
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -53,11 +53,11 @@ func TestStyle(t *testing.T) {
 		got                 func() report.Style
 		want                report.Style
 	}{
-		{"a terminal", "", "xterm", func() report.Style { return style(tty) }, report.Style{Color: true, Width: 72}},
-		{"NO_COLOR", "1", "xterm", func() report.Style { return style(tty) }, report.Style{Width: 72}},
-		{"a dumb terminal", "", "dumb", func() report.Style { return style(tty) }, report.Style{Width: 72}},
-		{"a file", "", "xterm", func() report.Style { return style(file) }, report.Style{}},
-		{"no file at all", "", "xterm", func() report.Style { return style(new(bytes.Buffer)) }, report.Style{}},
+		{"a terminal", "", "xterm", func() report.Style { return Style(tty) }, report.Style{Color: true, Width: 72}},
+		{"NO_COLOR", "1", "xterm", func() report.Style { return Style(tty) }, report.Style{Width: 72}},
+		{"a dumb terminal", "", "dumb", func() report.Style { return Style(tty) }, report.Style{Width: 72}},
+		{"a file", "", "xterm", func() report.Style { return Style(file) }, report.Style{}},
+		{"no file at all", "", "xterm", func() report.Style { return Style(new(bytes.Buffer)) }, report.Style{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
