@@ -15,7 +15,7 @@ import (
 // nothing that they looked at has changed; asked is true when that is known not to be
 // so. A cache that cannot be used changes no answer: that is told on the debug level.
 func collect(ctx context.Context, log *slog.Logger, repo *rootfs.Root, look survey.Options, asked bool) report.Report {
-	programs, err := validate.Programs()
+	programs, err := validate.Programs(validate.Program)
 	var answers *validate.Answers
 	if err == nil {
 		answers, err = openAnswers(programs, repo, look)

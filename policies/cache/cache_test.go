@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -300,5 +301,16 @@ func TestFolder(t *testing.T) {
 	check(t, os.Chmod(dir, 0o777))
 	if _, err := cache.Open(dir); err == nil {
 		t.Error("took a folder that everybody can write to")
+	}
+	check(t, os.Chmod(dir, 0o755))
+	if _, err := cache.Open(dir); err != nil {
+		t.Errorf("a folder that everybody can read: %v", err)
+	}
+	const other = 12345
+	if err := os.Chown(dir, other, -1); err != nil {
+		t.Skipf("only root can give a folder away: %v", err)
+	}
+	if _, err := cache.Open(dir); err == nil || !strings.Contains(err.Error(), "belongs to user 12345") {
+		t.Errorf("a folder of another user's: %v", err)
 	}
 }

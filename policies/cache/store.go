@@ -41,7 +41,8 @@ type Store struct {
 }
 
 // Open opens the store in a folder, and makes it for this user alone. A folder
-// that others may write to is refused: whoever can write there says what holds.
+// of another user's, or one that others may write to, is refused: whoever can write
+// there says what holds.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
@@ -52,6 +53,9 @@ func Open(dir string) (*Store, error) {
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return nil, fmt.Errorf("open cache: expected a folder that only its owner can write to, found %s with mode %o; chmod go-w it, or name another", dir, info.Mode().Perm())
+	}
+	if who, other := foreign(info); other {
+		return nil, fmt.Errorf("open cache: expected a folder of this user's, found that %s belongs to user %d; name another", dir, who)
 	}
 	return &Store{dir: dir}, nil
 }

@@ -51,7 +51,7 @@ func again(args []string, stdout, stderr io.Writer) (code int, rest []string, do
 		return 0, args, false
 	}
 	defer repo.Close()
-	programs, err := Programs()
+	programs, err := Programs(frontProgram)
 	if err != nil {
 		return 0, args, false
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/syncgate/syncgate/cmd/internal/cli"
 )
@@ -20,13 +21,17 @@ const (
 
 // Programs tells two builds of the programs apart: by the linker's build IDs, which
 // are hashes of all that went in, or else by their bytes. A version alone does not:
-// two builds of a work in progress have the same.
-func Programs() (string, error) {
+// two builds of a work in progress have the same. self is the program that asks: its
+// file may have been replaced since it was started.
+func Programs(self string) (string, error) {
 	var both string
 	for _, program := range []string{frontProgram, Program} {
 		path, err := cli.Beside(program)
 		if err != nil {
 			return "", err
+		}
+		if program == self && runtime.GOOS == "linux" {
+			path = "/proc/self/exe"
 		}
 		id, err := programID(path)
 		if err != nil {
