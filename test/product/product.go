@@ -19,9 +19,7 @@ import (
 )
 
 // The programs that serve. They are started by these names and not through
-// syncgate, which becomes them: it does so from another thread than the one that
-// was started, and Linux forgets with that thread that the process is to end with
-// its parent.
+// syncgate, which becomes them: tests measure and kill them, and nothing else.
 const (
 	ServerProgram = "syncgate-server"
 	PluginProgram = "syncgate-cmp-server"

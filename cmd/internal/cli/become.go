@@ -23,7 +23,10 @@ func Beside(program string) (string, error) {
 	return path, nil
 }
 
-// Become replaces this process by a program that lies beside it.
+// Become replaces this process by a program that lies beside it. Call it from the main
+// goroutine, and have that keep the thread it starts on: Linux ends a process with its
+// parent where that was asked for (PR_SET_PDEATHSIG), and forgets so when another thread
+// than the first becomes the other program.
 func Become(program string, args []string) error {
 	path, err := Beside(program)
 	if err != nil {
