@@ -3,7 +3,6 @@ package delivery
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -120,6 +119,8 @@ type argoSource struct {
 	dir   string  // the source's path in the tree, "" when it is not there
 	chart string  // dir when a chart lies there
 	files []string
+	// patterns are the entries of helm.valueFiles that name files by a pattern.
+	patterns []string
 }
 
 func (a *argoSource) fail(n *values.Node, problem, remedy string) error {
@@ -233,16 +234,14 @@ func (a *argoSource) delivered() *values.Node {
 // layers appends the values that the source gives, in Helm's order: values
 // files, values given in place, parameters, forced strings, files' contents.
 func (a *argoSource) layers(r *gate.Release) error {
-	for _, n := range a.spec.texts("helm", "valueFiles") {
-		name, err := a.valuesFile(n)
-		if err != nil {
-			return err
-		}
-		if name == "" {
-			continue
-		}
+	names, err := a.valueFiles()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		r.Layers = append(r.Layers, gate.Layer{Name: layerFile, File: name})
 	}
+	r.Patterns = a.patterns
 	if object := a.spec.get("helm", "valuesObject"); object != nil {
 		if object.Kind != values.Map {
 			return a.fail(object, "helm.valuesObject: expected a map, found "+object.Kind.String(), "correct the object")
@@ -260,90 +259,6 @@ func (a *argoSource) layers(r *gate.Release) error {
 		r.Layers = append(r.Layers, gate.Layer{Name: layerValues, Values: n})
 	}
 	return a.parameters(r)
-}
-
-// valuesFile is the path in the tree of a values file; "" when it is missing
-// and may be.
-func (a *argoSource) valuesFile(n *values.Node) (string, error) {
-	name, err := a.resolve(n)
-	if err != nil {
-		return "", err
-	}
-	if exists(a.x.tree, name) {
-		return name, nil
-	}
-	if a.spec.flag("helm", "ignoreMissingValueFiles") {
-		a.files = append(a.files, name) // it may come
-		return "", nil
-	}
-	return "", a.fail(n, fmt.Sprintf("names the values file %s, which is not in the repository", name),
-		"add it, correct the path, or set ignoreMissingValueFiles; when it lies in another repository, list the clusters and their values files in spec.clusters")
-}
-
-// resolve is the path in the tree that a text of the source names: relative to
-// the chart, from the root after "/", in another source after "$ref".
-func (a *argoSource) resolve(n *values.Node) (string, error) {
-	text := n.Text
-	dir := a.dir
-	first, rest, _ := strings.Cut(text, "/")
-	if ref := a.refs[first]; ref != nil {
-		if !a.x.here.is(a.spec.below(ref).text("repoURL")) {
-			return "", a.fail(n, fmt.Sprintf("names %.200s, and %s is another repository than this one", text, first),
-				"say this repository's URL in repository of spec.clustersFrom, or list the clusters and their values files in spec.clusters")
-		}
-		dir, text = ".", rest
-	} else if strings.Contains(text, "://") {
-		return "", a.fail(n, fmt.Sprintf("names %.200s, which is remote", text), "commit a copy and name that; nothing is fetched here")
-	}
-	text, err := a.expand(n, text)
-	if err != nil {
-		return "", err
-	}
-	if strings.HasPrefix(text, "/") {
-		dir, text = ".", strings.TrimLeft(text, "/")
-	}
-	if strings.HasPrefix(first, "$") && a.refs[first] == nil && !strings.HasPrefix(first, "$ARGOCD_") {
-		return "", a.fail(n, fmt.Sprintf("names %.200s, and no source of it has the ref %.80q", n.Text, first[1:]), "correct it, or add the source")
-	}
-	if dir == "" {
-		return "", a.fail(n, fmt.Sprintf("names the values file %.200s of a chart that is not in the repository", text),
-			`name it by "$ref/…" in a source that is this repository, or commit the chart`)
-	}
-	name, err := tree.Join(dir, text)
-	if err != nil {
-		return "", a.fail(n, fmt.Sprintf("names %.200q, which is no path inside of the repository", n.Text), "correct it")
-	}
-	return name, nil
-}
-
-// expand puts Argo CD's build variables into a text.
-func (a *argoSource) expand(n *values.Node, text string) (string, error) {
-	var unknown string
-	f := a.app.fields()
-	out := os.Expand(text, func(name string) string {
-		switch name {
-		case "$":
-			return "$"
-		case "ARGOCD_APP_NAME":
-			return a.app.name
-		case "ARGOCD_APP_NAMESPACE":
-			return f.text("spec", "destination", "namespace")
-		case "ARGOCD_APP_SOURCE_REPO_URL":
-			return a.spec.text("repoURL")
-		case "ARGOCD_APP_SOURCE_PATH":
-			return a.spec.text("path")
-		case "ARGOCD_APP_SOURCE_TARGET_REVISION":
-			return a.spec.text("targetRevision")
-		}
-		if strings.HasPrefix(name, "ARGOCD_") || strings.HasPrefix(name, "KUBE_") {
-			unknown = name
-		}
-		return ""
-	})
-	if unknown != "" {
-		return "", a.fail(n, fmt.Sprintf("uses $%s, which is known to Argo CD alone", unknown), "write the value out")
-	}
-	return out, nil
 }
 
 // repository tells this repository's URL from others.

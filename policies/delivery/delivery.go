@@ -150,11 +150,16 @@ func missing(g *gate.Gate, found []gate.Cluster) error {
 }
 
 func names(found []gate.Cluster) string {
-	const shown = 10
 	var list []string
 	for _, c := range found {
 		list = append(list, c.Name)
 	}
+	return some(list)
+}
+
+// some are the first of a list, for people.
+func some(list []string) string {
+	const shown = 10
 	switch {
 	case len(list) == 0:
 		return "none"
@@ -174,7 +179,8 @@ type expansion struct {
 	objects []*object
 	index   map[[2]string][]*object // objects by kind and name
 	here    *repository
-	gitURLs []gitURL // of git generators
+	gitURLs []gitURL            // of git generators
+	matched map[string][]string // by patterns of values files
 }
 
 // gitURL is a repository that a git generator reads.

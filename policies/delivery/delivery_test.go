@@ -108,6 +108,7 @@ func FuzzExpand(f *testing.F) {
 		"apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\nspec: {goTemplate: true, generators: [{list: {elements: [{c: eu}]}}], template: {metadata: {name: 'a-{{.c}}'}, spec: {source: {repoURL: u, chart: c}}}}\n",
 		"apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: a}\nspec: {generators: [{matrix: {generators: [{git: {directories: [{path: '*'}]}}, {clusters: {selector: {matchLabels: {a: b}}}}]}}], template: {metadata: {name: '{{name}}'}, spec: {source: {repoURL: u, chart: c}}}}\n",
 		"apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: a}\nspec: {chart: {spec: {chart: c, sourceRef: {kind: GitRepository, name: g}}}, valuesFrom: [{kind: ConfigMap, name: v, targetPath: a.b}], values: {x: '${y}'}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: v}\ndata: {values.yaml: '1'}\n",
+		"apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: {repoURL: u, path: chart, helm: {valueFiles: ['/*.yaml', '/[v]**/?.yaml', /v.yaml]}}}\n",
 		"kind: List\napiVersion: v1\nitems: [{kind: Application, apiVersion: argoproj.io/v1alpha1}]\n",
 	} {
 		f.Add([]byte(seed), "a: 1\n")

@@ -76,6 +76,9 @@ type Release struct {
 	Source *values.Node
 	// Files are the files of the tree that say all this.
 	Files []string
+	// Patterns are those by which files of Layers were found, as doublestar reads
+	// them: a file that comes later belongs to the release as well.
+	Patterns []string
 }
 
 // Layer is values that one part of an object gives. It has exactly one of File,

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/bmatcuk/doublestar/v4"
+
 	"github.com/syncgate/syncgate/policies/tree"
 )
 
@@ -198,7 +200,7 @@ const clusterMark = "${cluster}"
 // revert.paths names.
 func (g *Gate) Guarded() (func(name string) bool, error) {
 	files := map[string]bool{}
-	var folders []string
+	var folders, patterns []string
 	for _, c := range g.Spec.Clusters {
 		var err error
 		for _, v := range c.Values {
@@ -226,6 +228,7 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 			for _, name := range r.Defaults {
 				files[name] = true
 			}
+			patterns = append(patterns, r.Patterns...)
 			if dir, err = g.ChartPath(c); dir == "" && err == nil {
 				continue
 			}
@@ -247,7 +250,8 @@ func (g *Gate) Guarded() (func(name string) bool, error) {
 	return func(name string) bool {
 		return files[name] ||
 			slices.ContainsFunc(folders, func(dir string) bool { return below(name, dir) }) ||
-			slices.ContainsFunc(globs, func(glob fileGlob) bool { return glob.match(name) })
+			slices.ContainsFunc(globs, func(glob fileGlob) bool { return glob.match(name) }) ||
+			slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, name) })
 	}, nil
 }
 

@@ -1,0 +1,83 @@
+package delivery
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/syncgate/syncgate/policies/tree"
+)
+
+// errTooMany ends a search that looks at more than maxEntries.
+var errTooMany = errors.New("too many files and folders")
+
+// globbed are the files and folders that a pattern names, in Argo CD's order: that of
+// its own library. What cannot be looked at is an error.
+func (x *expansion) globbed(pattern string) ([]string, error) {
+	if found, ok := x.matched[pattern]; ok {
+		return found, nil
+	}
+	found, err := doublestar.Glob(&followed{tree: x.tree}, pattern, doublestar.WithFailOnIOErrors())
+	if err != nil {
+		return nil, err
+	}
+	if x.matched == nil {
+		x.matched = map[string][]string{}
+	}
+	x.matched[pattern] = found
+	return found, nil
+}
+
+// followed is a tree as a checkout of it on disk shows itself to a search: links are
+// followed, folders are sorted. Git's own folder is left out.
+type followed struct {
+	tree   *tree.Tree
+	looked int
+}
+
+// real is name with its links followed, counted.
+func (f *followed) real(name string) (string, error) {
+	if f.looked++; f.looked > maxEntries {
+		return "", errTooMany
+	}
+	return f.tree.Real(name)
+}
+
+// Open implements fs.FS.
+func (f *followed) Open(name string) (fs.File, error) {
+	real, err := f.real(name)
+	if err != nil {
+		return nil, err
+	}
+	return f.tree.FS().Open(real)
+}
+
+// Stat implements fs.StatFS.
+func (f *followed) Stat(name string) (fs.FileInfo, error) {
+	real, err := f.real(name)
+	if err != nil {
+		return nil, err
+	}
+	return fs.Stat(f.tree.FS(), real)
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (f *followed) ReadDir(name string) ([]fs.DirEntry, error) {
+	real, err := f.real(name)
+	if err != nil {
+		return nil, err
+	}
+	list, err := fs.ReadDir(f.tree.FS(), real)
+	if err != nil {
+		return nil, err
+	}
+	if f.looked += len(list); f.looked > maxEntries {
+		return nil, errTooMany
+	}
+	list = slices.DeleteFunc(slices.Clone(list), func(e fs.DirEntry) bool { return real == "." && e.Name() == ".git" })
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list, nil
+}
