@@ -3,7 +3,6 @@ package delivery
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/values"
@@ -228,17 +227,10 @@ func (s *appSet) generate(g *fields, above map[string]any, depth int) ([]map[str
 	if s.made += len(sets); s.made > maxParameterSets {
 		return nil, s.object.failAt(g.node, fmt.Sprintf("limit parameterSets=%d hit: the generators give more", maxParameterSets), "part the ApplicationSet into several")
 	}
-	if g.get("selector") == nil {
-		return sets, firstError(spec.err, g.err)
+	if err := firstError(spec.err, g.err); err != nil || g.get("selector") == nil {
+		return sets, err
 	}
-	given := len(sets)
-	sets = slices.DeleteFunc(sets, func(p map[string]any) bool { return !sel.matches(flattened(p)) })
-	if depth > 1 && !s.nested && len(sets) < given && spec.err == nil {
-		return nil, s.object.failAt(g.get("selector"),
-			fmt.Sprintf("the selector of a generator in a nested matrix or merge drops %d of %d sets of parameters in Argo CD 3, and none in 2.14, which ignores it", given-len(sets), given),
-			"set spec.applyNestedSelectors: true, with which all apply it, or remove the selector")
-	}
-	return sets, spec.err
+	return s.selected(g, sel, sets, depth)
 }
 
 // interpolated is a generator with the parameters of the one before it.
