@@ -45,7 +45,7 @@ func (x *expansion) application(o *object) (*gate.Release, error) {
 		Name:      cmp.Or(a.spec.text("helm", "releaseName"), o.name),
 		Namespace: cmp.Or(a.spec.text("helm", "namespace"), f.text("spec", "destination", "namespace")),
 		SkipCRDs:  a.spec.flag("helm", "skipCrds"),
-		Source:    a.delivered(),
+		Source:    a.delivered(sources, slices.Index(sources, src)),
 	}
 	if err := a.layers(r); err != nil {
 		return nil, err
@@ -199,34 +199,6 @@ func mergePatch(old, patch *values.Node) *values.Node {
 			below = old.Get(f.Key)
 		}
 		out.Fields = append(out.Fields, values.Field{Key: f.Key, Value: mergePatch(below, f.Value)})
-	}
-	return out
-}
-
-// delivered is what is compared of the source itself.
-func (a *argoSource) delivered() *values.Node {
-	out := newMap(a.spec.node)
-	for _, key := range []string{"repoURL", "chart", "path", "targetRevision"} {
-		if n := a.spec.get(key); n != nil {
-			out.Fields = append(out.Fields, values.Field{Key: key, Value: n})
-		}
-	}
-	refs := newMap(a.spec.node)
-	for name, s := range a.refs {
-		if s == a.spec.node {
-			continue
-		}
-		ref := newMap(s)
-		for _, key := range []string{"repoURL", "targetRevision"} {
-			if n := a.spec.below(s).get(key); n != nil {
-				ref.Fields = append(ref.Fields, values.Field{Key: key, Value: n})
-			}
-		}
-		refs.Fields = append(refs.Fields, values.Field{Key: strings.TrimPrefix(name, "$"), Value: ref})
-	}
-	if len(refs.Fields) > 0 {
-		slices.SortFunc(refs.Fields, func(a, b values.Field) int { return strings.Compare(a.Key, b.Key) })
-		out.Fields = append(out.Fields, values.Field{Key: "refs", Value: refs})
 	}
 	return out
 }

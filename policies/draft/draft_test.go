@@ -25,6 +25,11 @@ func application(name, cluster, tag string) string {
 		"}\n  source: {repoURL: https://charts.example.com, chart: app, targetRevision: 1.0.0, helm: {valuesObject: {tag: " + tag + "}}}\n"
 }
 
+func twoSources(name, cluster string) string {
+	return "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: " + name + "}\nspec:\n  destination: {name: " + cluster +
+		"}\n  sources: [{repoURL: https://charts.example.com, chart: app, targetRevision: 1.0.0}, {repoURL: https://git.example.com, path: extra-" + cluster + "}]\n"
+}
+
 func TestMake(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -37,6 +42,8 @@ func TestMake(t *testing.T) {
 			"eu us", "tag", ""},
 		{"Applications in one file, of two applications", files("apps.yaml", application("shop-eu", "eu", "v1")+"---\n"+application("shop-us", "us", "v1")+"---\n"+application("mail-eu", "eu", "v1")),
 			"eu us", "", ""},
+		{"Applications with a source beside the chart", files("a/shop-eu.yaml", twoSources("shop-eu", "eu"), "a/shop-us.yaml", twoSources("shop-us", "us")),
+			"eu us", "$source.after[0].path", ""},
 		{"values files with a prefix", files("values.yaml", "a: 1\n", "values-eu.yaml", "b: 1\n", "values-us.yaml", "b: 2\n"), "eu us", "b", ""},
 		{"folders", files("eu/values.yaml", "list: [{name: a, v: 1}, {name: b}]\n", "us/values.yaml", "list: [{name: b}, {name: a, v: 2}]\n"),
 			"eu us", "list[name=a].v", ""},
