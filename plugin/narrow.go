@@ -57,6 +57,12 @@ func (m *mount) below(name string) (string, bool) {
 	return strings.CutPrefix(name, m.root+"/")
 }
 
+// Holds implements tree.PartialFS.
+func (m *mount) Holds(name string) bool {
+	_, ok := m.below(name)
+	return ok
+}
+
 // step is the folder on the way to the root that comes after name, "" when name
 // does not lead there.
 func (m *mount) step(name string) string {

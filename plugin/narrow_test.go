@@ -61,6 +61,11 @@ func TestMount(t *testing.T) {
 			t.Errorf("%s is there, and should not be", name)
 		}
 	}
+	for name, want := range map[string]bool{"apps/shop": true, "apps/shop/nope": true, "apps": false, ".": false, "clusters/eu": false} {
+		if tree.New(mounted).Holds(name) != want || !tree.New(Mount(whole, ".")).Holds(name) {
+			t.Errorf("%s: expected it to be held whole: %v, and always by the whole", name, want)
+		}
+	}
 	if Mount(whole, ".") == nil {
 		t.Error("the whole repository is none")
 	}

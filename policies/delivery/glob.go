@@ -14,6 +14,9 @@ import (
 // errTooMany ends a search that looks at more than maxEntries.
 var errTooMany = errors.New("too many files and folders")
 
+// errPart ends a search that leads to where a part of the repository is not there.
+var errPart = errors.New("it looks at folders of which only a part is here")
+
 // globbed are the files and folders that a pattern names, in Argo CD's order: that of
 // its own library. What cannot be looked at is an error.
 func (x *expansion) globbed(pattern string) ([]string, error) {
@@ -43,7 +46,11 @@ func (f *followed) real(name string) (string, error) {
 	if f.looked++; f.looked > maxEntries {
 		return "", errTooMany
 	}
-	return f.tree.Real(name)
+	real, err := f.tree.Real(name)
+	if err == nil && !f.tree.Holds(real) {
+		return "", errPart
+	}
+	return real, err
 }
 
 // Open implements fs.FS.

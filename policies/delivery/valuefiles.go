@@ -82,6 +82,9 @@ func (a *argoSource) valuesEntry(n *values.Node) (valuesEntry, error) {
 		return e, nil
 	}
 	if a.spec.flag("helm", "ignoreMissingValueFiles") {
+		if !a.x.tree.Holds(name) {
+			return e, a.fail(n, fmt.Sprintf("names the values file %s, which may be missing, and the part of the repository that is here does not show whether it is", name), "have its folder sent as well")
+		}
 		a.files = append(a.files, name) // it may come
 		return e, nil
 	}
@@ -104,6 +107,8 @@ func (a *argoSource) matching(n *values.Node, pattern string) ([]string, error) 
 	switch {
 	case errors.Is(err, errTooMany):
 		return nil, a.fail(n, fmt.Sprintf("limit entries=%d hit: the pattern %s looks at more files and folders", maxEntries, pattern), "begin it with a folder, or name the files")
+	case errors.Is(err, errPart):
+		return nil, a.fail(n, fmt.Sprintf("names values files by the pattern %s: %v", pattern, err), "have them sent whole, or name the files")
 	case errors.As(err, &known):
 		return nil, err
 	case err != nil:

@@ -129,6 +129,40 @@ func TestPatternsAndLinks(t *testing.T) {
 	}
 }
 
+// part is a tree of which one folder alone was sent.
+type part struct {
+	fstest.MapFS
+	folder string
+}
+
+func (p part) Holds(name string) bool {
+	return name == p.folder || strings.HasPrefix(name, p.folder+"/")
+}
+
+// TestPartsOfARepository: what was not sent is not missing.
+func TestPartsOfARepository(t *testing.T) {
+	tests := []struct{ name, files, problem string }{
+		{"a pattern within", "v/*.yaml", ""},
+		{"a pattern beyond", "/*/v/*.yaml", "names values files by the pattern */v/*.yaml: it looks at folders of which only a part is here"},
+		{"a pattern elsewhere", "/env/*.yaml", "only a part is here"},
+		{"a file elsewhere", "/env/v.yaml], ignoreMissingValueFiles: true, x: [", "names the values file env/v.yaml, which may be missing"},
+		{"a file within", "none.yaml], ignoreMissingValueFiles: true, x: [", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := expand(part{fstest.MapFS{
+				"apps/Chart.yaml": {Data: []byte("{apiVersion: v2, name: c, version: 1.0.0}")},
+				"apps/v/a.yaml":   {Data: []byte("a: 1")},
+				"app.yaml": {Data: []byte("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: eu}\n" +
+					"spec: {source: {repoURL: u, path: apps, helm: {valueFiles: [" + tt.files + "]}}}\n")},
+			}, "apps"})
+			if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)) {
+				t.Errorf("got %v, want %s", err, tt.problem)
+			}
+		})
+	}
+}
+
 // TestPatternsGuardWhatComes: a file that a pattern will find belongs to the Gate.
 func TestPatternsGuardWhatComes(t *testing.T) {
 	g, err := expand(fstest.MapFS{

@@ -67,6 +67,21 @@ type RealFS interface {
 	OpenReal(name string) (fs.File, error)
 }
 
+// PartialFS is a file system that may hold a part of a repository only.
+type PartialFS interface {
+	fs.FS
+	// Holds reports whether name, and all that lies below it, is there when the
+	// repository has it.
+	Holds(name string) bool
+}
+
+// Holds reports whether name, and all that lies below it, is in the tree when it is in
+// the repository: where it is false, what is missing may be there all the same.
+func (t *Tree) Holds(name string) bool {
+	part, ok := t.fsys.(PartialFS)
+	return !ok || part.Holds(name)
+}
+
 // Sum is the SHA-256 of what Read would return; ok is false when the file system
 // does not know it, or when there is nothing to read.
 func (t *Tree) Sum(name string) (sum [sha256.Size]byte, ok bool) {
