@@ -36,7 +36,8 @@ type Unique struct {
 // listed in perCluster.
 type Skew struct {
 	// Path is a glob over key paths; each path that it names is looked at by
-	// itself.
+	// itself. Where one cluster holds a version, every cluster must; with a glob,
+	// a cluster may lack a part above the path that perCluster lets it lack.
 	Path string `json:"path" jsonschema:"required"`
 	// Versions is how many different versions there may be at once. Default 2.
 	Versions int `json:"versions,omitempty"`

@@ -36,16 +36,40 @@ func (c *comparer) skew() {
 		looked := false
 		for _, p := range paths {
 			groups, _ := c.group(p, nil)
-			groups = slices.DeleteFunc(groups, func(g group) bool { return c.bears(g.value) || c.isNothing(g.value) })
-			if len(groups) > 0 {
-				looked = true
-				c.judgeSkew(c.opts.Skew[i], p, groups)
+			if !slices.ContainsFunc(groups, func(g group) bool { return c.isSingle(g.value) }) {
+				continue
 			}
+			looked = true
+			if g := c.missing(p, nil); len(g.cells) > 0 {
+				g.cells = slices.DeleteFunc(g.cells, func(at cell) bool { return c.mayLack(globs[i], p, at.cluster) })
+				if len(g.cells) > 0 {
+					groups = append(groups, g)
+				}
+			}
+			c.judgeSkew(c.opts.Skew[i], p, groups)
 		}
 		if !looked {
 			c.out.add(c.nothingAt(Skew, globs[i], paths))
 		}
 	}
+}
+
+// isSingle reports whether a value is a scalar that says something.
+func (c *comparer) isSingle(value uint32) bool { return !c.bears(value) && !c.isNothing(value) }
+
+// mayLack reports whether a cluster may have nothing at a path that a glob of
+// several names: it lacks something above too, and that may differ. A path that
+// is spelled out is asked of every cluster.
+func (c *comparer) mayLack(g keypath.Glob, path, cluster uint32) bool {
+	if _, exact := g.Exact(); exact {
+		return false
+	}
+	for p := c.nodes[path].parent; p != 0 && c.find(p, cluster) == nil; p = c.nodes[p].parent {
+		if matchAny(c.opts.PerCluster, segmentsOf(c.nodes, p)) {
+			return true
+		}
+	}
+	return false
 }
 
 // held is one version and who holds it.
@@ -56,15 +80,23 @@ type held struct {
 }
 
 // judgeSkew makes a finding when the versions at a path are too many, too far
-// apart, too old, or none.
+// apart, too old, or none: a cluster without a version is not compared by any
+// other rule there.
 func (c *comparer) judgeSkew(s SkewRule, path uint32, groups []group) {
 	all := make([]held, len(groups))
 	for i, g := range groups {
 		all[i].shown = c.show(path, g)
-		all[i].version, all[i].known = version.Parse(c.scalarOf(g.value))
+		if c.isSingle(g.value) {
+			all[i].version, all[i].known = version.Parse(c.scalarOf(g.value))
+		}
 	}
 	slices.SortFunc(all, func(a, b held) int {
-		if a.known && b.known {
+		switch {
+		case a.known && !b.known:
+			return -1
+		case !a.known && b.known:
+			return 1
+		case a.known:
 			if n := a.version.Compare(b.version); n != 0 {
 				return n
 			}
@@ -82,7 +114,7 @@ func (c *comparer) judgeSkew(s SkewRule, path uint32, groups []group) {
 		f.Fix = `write a version there, "1.2.3" or "1.2.3@sha256:…"`
 	}
 	for _, h := range all {
-		f.Holdings = append(f.Holdings, finding.Holding{Value: h.value, Places: h.places})
+		f.Holdings = append(f.Holdings, finding.Holding{Value: h.value, Missing: h.missing, Places: h.places})
 	}
 	c.out.add(f)
 }
@@ -100,20 +132,23 @@ func (s SkewRule) wish() string {
 func (s SkewRule) problems(all []held) []string {
 	var out []string
 	for _, h := range all {
-		if !h.known {
+		switch {
+		case h.missing:
+			out = append(out, fmt.Sprintf("nothing in %s, where a version is expected", names(h.places)))
+		case !h.known:
 			out = append(out, fmt.Sprintf("%s in %s, which is no version", h.value, names(h.places)))
 		}
 	}
 	known := slices.DeleteFunc(slices.Clone(all), func(h held) bool { return !h.known })
-	if len(all) > s.Versions {
+	if len(known) > s.Versions {
 		list := make([]string, 0, maxNamed)
-		for _, h := range all[:min(len(all), maxNamed)] {
+		for _, h := range known[:min(len(known), maxNamed)] {
 			list = append(list, h.value)
 		}
-		if len(all) > maxNamed {
-			list = append(list, fmt.Sprintf("%d more", len(all)-maxNamed))
+		if len(known) > maxNamed {
+			list = append(list, fmt.Sprintf("%d more", len(known)-maxNamed))
 		}
-		out = append(out, fmt.Sprintf("%d: %s", len(all), strings.Join(list, ", ")))
+		out = append(out, fmt.Sprintf("%d: %s", len(known), strings.Join(list, ", ")))
 	}
 	for i, h := range known {
 		if s.Oldest != nil && h.version.Compare(*s.Oldest) < 0 {
