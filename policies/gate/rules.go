@@ -42,8 +42,10 @@ type Skew struct {
 	// Versions is how many different versions there may be at once. Default 2.
 	Versions int `json:"versions,omitempty"`
 	// Apart is how far two neighbouring versions may be apart: "patch", the
-	// same minor version; "minor", the same or the next minor version; "major",
-	// the same or the next major version. Default minor.
+	// same minor version; "minor", the same or the next minor version, where the
+	// first minor version of a major one is next to every one of the major before:
+	// 2.0 to 1.2 as to 1.9; "major", the same or the next major version. Default
+	// minor.
 	Apart string `json:"apart,omitempty" jsonschema:"enum=patch,enum=minor,enum=major"`
 	// Oldest is the oldest version that any cluster may hold.
 	Oldest string `json:"oldest,omitempty"`
