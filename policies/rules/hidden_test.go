@@ -20,6 +20,12 @@ env:
   - {name: DB_PASSWORD, value: three}
   - {name: LOG_LEVEL, value: shown}
   - {name: x, valueFrom: {secretKeyRef: {name: shown, key: shown}}}
+vars:
+  - {key: DB_PASSWORD, value: six}
+  - {key: LOG_LEVEL, value: shown}
+  - {envName: API_TOKEN, value: seven}
+  - {key: eight}
+  - {key: zone, operator: In, value: shown}
 url: https://u:four@x/
 list: [{token: five}]
 `
@@ -31,7 +37,7 @@ list: [{token: five}]
 	for _, n := range Hidden(root) {
 		got = append(got, n.Text)
 	}
-	if diff := cmp.Diff([]string{"one", "two", "three", "https://u:four@x/", "five"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"one", "two", "three", "six", "seven", "eight", "https://u:four@x/", "five"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, n := range Hidden(root.AsSecret()) {

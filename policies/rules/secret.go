@@ -137,17 +137,29 @@ func Shown(key, value string) string {
 	return value
 }
 
-// secretValue reports whether the field "value" of a map is named by its field
-// "name" as a secret: {name: DB_PASSWORD, value: …}.
-func secretValue(m *values.Node) bool {
-	name := m.Get("name")
-	return name != nil && name.Kind == values.String && secrecyOf(name.Text) == secret && m.Get("value") != nil
+// secretValue reports whether the field "value" of a map is named as a secret by
+// a field beside it: {name: DB_PASSWORD, value: …}, {key: DB_PASSWORD, value: …}.
+func secretValue(m *values.Node) bool { return m.Get("value") != nil && namesSecret(m) }
+
+// namesSecret reports whether a field that names what a map's value is names a
+// secret.
+func namesSecret(m *values.Node) bool {
+	if m == nil {
+		return false
+	}
+	for _, field := range [...]string{"name", "key", "envName", "envVar", "variable"} {
+		if n := m.Get(field); n != nil && n.Kind == values.String && secrecyOf(n.Text) == secret {
+			return true
+		}
+	}
+	return false
 }
 
-// plainKey reports whether the field "key" of a map is a selector's or a
-// reference's, and no secret: {key: zone, operator: In}, {name: s, key: k}.
+// plainKey reports whether the field "key" of a map is a selector's, a
+// reference's or the name of a value, and no secret: {key: zone, operator: In},
+// {name: s, key: k}, {key: LOG_LEVEL, value: debug}.
 func plainKey(m *values.Node) bool {
-	for _, sibling := range [...]string{"operator", "effect", "path", "name", "values"} {
+	for _, sibling := range [...]string{"operator", "effect", "path", "name", "value", "values"} {
 		if m.Get(sibling) != nil {
 			return true
 		}

@@ -242,14 +242,6 @@ func hiddenField(at level, field string) bool {
 	return hide || field == "value" && slices.ContainsFunc(at.nodes, namesSecret)
 }
 
-func namesSecret(n *values.Node) bool {
-	if n == nil {
-		return false
-	}
-	name := n.Get("name")
-	return name != nil && name.Kind == values.String && secrecyOf(name.Text) == secret
-}
-
 func (s *Stacks) spot(path []string, at level) Spot {
 	out := Spot{Path: keypath.Format(path), Segments: path}
 	for layer, n := range at.nodes {

@@ -15,6 +15,7 @@ func TestStacksRedactAsFindings(t *testing.T) {
 password: {nested: [hunter2, {plain: hunter2}], enabled: true, empty: "", none: null}
 auth: {secretName: shown, key: hunter2}
 rule: {key: shown, operator: In}
+vars: [{key: DB_PASSWORD, value: hunter2}, {key: MODE, value: shown}, {envName: API_TOKEN, value: hunter2}]
 env:
 - {name: DB_PASSWORD, value: hunter2}
 - {name: MODE, value: shown}
