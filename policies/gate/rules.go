@@ -25,7 +25,8 @@ type PerCluster struct {
 // may differ between clusters without being listed in perCluster.
 type Unique struct {
 	// Path is a glob over key paths. A value that one cluster holds at any of
-	// the paths it names may not stand at any of them in another.
+	// the paths it names may not stand at any of them in another. What is written
+	// alike is the same value, 1 and "1", and so is what differs in case alone.
 	Path string `json:"path" jsonschema:"required"`
 	// Reason is for the person who asks why.
 	Reason string `json:"reason,omitempty"`

@@ -1,12 +1,14 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/finding"
 	"github.com/syncgate/syncgate/policies/keypath"
+	"github.com/syncgate/syncgate/policies/values"
 )
 
 // unique reports the values that more than one cluster holds.
@@ -28,49 +30,66 @@ type spot struct {
 
 // differAll asks that a value at any of the paths stands in one cluster only.
 func (c *comparer) differAll(g keypath.Glob, paths []uint32) {
-	spots := map[uint32][]spot{}
-	var order []uint32
+	spots := map[string][]spot{}
 	for _, p := range paths {
 		for _, at := range c.column(p) {
-			value := c.row(at).value
-			if c.bears(kindOf(value)) || c.isNothing(value) {
-				continue
+			if value := c.row(at).value; !c.bears(kindOf(value)) && !c.isNothing(value) {
+				text := c.sameText(value)
+				spots[text] = append(spots[text], spot{p, at})
 			}
-			if spots[value] == nil {
-				order = append(order, value)
-			}
-			spots[value] = append(spots[value], spot{p, at})
 		}
 	}
-	if len(order) == 0 {
+	if len(spots) == 0 {
 		c.out.add(c.nothingAt(Unique, g, paths))
 		return
 	}
 	var found []finding.Finding
-	for _, value := range order {
-		at := spots[value]
+	for _, at := range spots {
 		slices.SortStableFunc(at, func(a, b spot) int { return int(a.cell.cluster) - int(b.cell.cluster) })
 		at = slices.CompactFunc(at, func(a, b spot) bool { return a.cell.cluster == b.cell.cluster })
 		if len(at) > 1 {
-			found = append(found, c.shared(g, value, at))
+			found = append(found, c.shared(g, at))
 		}
 	}
-	slices.SortFunc(found, func(a, b finding.Finding) int { return strings.Compare(a.Message, b.Message) })
+	slices.SortFunc(found, func(a, b finding.Finding) int {
+		return cmp.Or(strings.Compare(a.Message, b.Message), strings.Compare(a.Path, b.Path))
+	})
 	for _, f := range found {
 		c.out.add(f)
 	}
 }
 
+// sameText is the same for scalars that name the same thing: a template writes 1
+// and "1" alike, and names of hosts and buckets are the same in either case.
+// Values that two clusters may hold all the same can be waived.
+func (c *comparer) sameText(value uint32) string {
+	d := c.datums[value]
+	switch {
+	case d.hidden:
+		return "hash " + d.text
+	case d.kind == values.String:
+		return "text " + strings.ToLower(d.text)
+	default:
+		return "text " + strings.ToLower(c.shortText(value))
+	}
+}
+
 // shared is the finding of a value that several clusters hold.
-func (c *comparer) shared(g keypath.Glob, value uint32, at []spot) finding.Finding {
+func (c *comparer) shared(g keypath.Glob, at []spot) finding.Finding {
 	f := finding.Finding{Rule: Unique, Path: g.String()}
 	if !slices.ContainsFunc(at, func(s spot) bool { return s.path != at[0].path }) {
 		f.Path = keypath.Format(segmentsOf(c.nodes, at[0].path))
 	}
-	h := finding.Holding{Value: shorten(c.shortText(value))}
+	var h finding.Holding
+	var written []string
 	for _, s := range at {
+		if text := shorten(c.shortText(c.row(s.cell).value)); !slices.Contains(written, text) && len(written) < maxNamed {
+			written = append(written, text)
+		}
 		h.Places = append(h.Places, finding.Place{Cluster: c.opts.Clusters[s.cell.cluster], Position: c.place(s.path, s.cell.cluster)})
 	}
+	slices.Sort(written) // the order of clusters means nothing
+	h.Value = strings.Join(written, " or ")
 	f.Holdings = []finding.Holding{h}
 	f.Message = fmt.Sprintf("expected a value of its own in every cluster, found %s in %s", h.Value, names(h.Places))
 	f.Fix = fmt.Sprintf("give all but one of them another value, or take %s off spec.unique in %s", g, c.opts.GateFile)
