@@ -31,6 +31,7 @@ func TestForbidden(t *testing.T) {
 		return "  perCluster: [{path: \"**\"}]\n  listKeys: [{path: env, key: name}]\n  forbidden: [{what: " + what + more + "}]\n"
 	}
 	// Made here, so that no scanner of this repository takes it for one.
+	digest := "sha256:" + strings.Repeat("0a", 32)
 	token := "glpat-" + strings.Repeat("aB3", 7)[:20]
 	tests := []struct {
 		name, spec, eu, us, ap string
@@ -54,14 +55,26 @@ func TestForbidden(t *testing.T) {
 
 		{name: "latest", spec: forbid("latest", ""), eu: "image: {repository: a/b, tag: latest}\n", us: "image: {repository: a/b, tag: '1'}\n", want: []string{"forbidden/latest image.tag eu"}},
 		{name: "latest by itself", spec: forbid("latest", ""), eu: "image: {tag: latest}\n", want: []string{"forbidden/latest image.tag eu"}},
-		{name: "latest with a digest stays", spec: forbid("latest", ""), eu: "image: {repository: a/b, tag: latest@sha256:ab}\n"},
+		{name: "latest with a digest stays", spec: forbid("latest", ""), eu: "image: {repository: a/b, tag: latest@" + digest + "}\n"},
+		{name: "latest with a part of a digest", spec: forbid("latest", ""), eu: "image: {repository: a/b, tag: latest@sha256:ab}\n", want: []string{"forbidden/latest image.tag eu"}},
 		{name: "no tag in a reference", spec: forbid("latest", ""), eu: "image: registry:5000/a/b\n", want: []string{"forbidden/latest image eu"}},
 		{name: "no tag is the chart's", spec: forbid("latest", ""), eu: "image: {repository: a/b}\n"},
 		{name: "a custom resource", spec: forbid("latest", ""), eu: "spec: {image: a/b, version: latest}\n", us: "spec: {image: a/b, version: 1.2.3}\n", want: []string{"forbidden/latest spec.version eu"}},
 		{name: "a key that ends in Image", spec: forbid("latest", ""), eu: "initContainerImage: busybox:latest\n", want: []string{"forbidden/latest initContainerImage eu"}},
 
-		{name: "pinned", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3@sha256:ab}\n", us: "image: {repository: a/b, tag: 1.2.3, digest: sha256:ab}\n", ap: "image: a/b@sha256:ab\n"},
-		{name: "unpinned", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3}\n", us: "image: a/b:1.2.3\n", ap: "spec: {image: a/b, version: sha256:ab}\n",
+		{name: "a tag alone", spec: forbid("latest", ""), eu: "imageTag: latest\nwebImageTag: latest\n", us: "imageTag: '1'\nimage: {}\n",
+			want: []string{"forbidden/latest imageTag eu", "forbidden/latest webImageTag eu"}},
+		{name: "a repository and a tag", spec: forbid("latest", ""), eu: "imageRepository: a/b\nimageTag: latest\n", us: "imageRepository: a/b\nimageTag: ''\n", ap: "imageRepository: a/b\nimageTag: latest\nimageDigest: " + digest + "\n",
+			want: []string{"forbidden/latest imageTag eu"}},
+		{name: "a list of images", spec: forbid("latest", ""), eu: "images: [a/b:latest, 'registry:5000/c', 'd:1', a/logo.png, https://x/y]\n", want: []string{"forbidden/latest images[0] eu", "forbidden/latest images[1] eu"}},
+		{name: "a map of images", spec: forbid("latest", ""), eu: "images: {app: a/b:latest, init: 'c:1', pullPolicy: Always, registry: docker.io, digest: " + digest + "}\n", want: []string{"forbidden/latest images.app eu"}},
+
+		{name: "pinned", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3@" + digest + "}\n", us: "image: {repository: a/b, tag: 1.2.3, digest: " + digest + "}\n", ap: "image: a/b@" + digest + "\n"},
+		{name: "a part of a digest", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3@sha256:ab}\n", us: "image: a/b@" + digest + "0\n", ap: "image: a/b@md5:" + digest[len("sha256:"):] + "\n",
+			want: []string{"forbidden/unpinned image ap", "forbidden/unpinned image us", "forbidden/unpinned image.tag eu"}},
+		{name: "parts, lists and maps without digests", spec: forbid("unpinned", ""), eu: "imageRepository: a/b\nimages: [a/b:1]\n", us: "imageTag: '1'\nimages: {app: 'a/b:1', init: 'a/b:1@" + digest + "', pullPolicy: Always}\n",
+			want: []string{"forbidden/unpinned imageRepository eu", "forbidden/unpinned imageTag us", "forbidden/unpinned images.app us", "forbidden/unpinned images[0] eu"}},
+		{name: "unpinned", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3}\n", us: "image: a/b:1.2.3\n", ap: "spec: {image: a/b, version: " + digest + "}\n",
 			want: []string{"forbidden/unpinned image us", "forbidden/unpinned image.tag eu"}},
 	}
 	for _, tt := range tests {

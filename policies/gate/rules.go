@@ -58,7 +58,8 @@ type Skew struct {
 type Forbidden struct {
 	// What is forbidden: "secrets", credentials in plain text, by the form of
 	// well-known tokens and by keys that name a secret; "latest", images whose
-	// tag is latest or missing; "unpinned", images without a digest.
+	// tag is latest, or that are a reference without a tag; "unpinned", images
+	// without a whole digest.
 	What string `json:"what" jsonschema:"required,enum=secrets,enum=latest,enum=unpinned"`
 	// Paths are globs of the key paths at which, and below which, it is
 	// forbidden. Default: everywhere.

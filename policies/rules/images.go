@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/finding"
@@ -17,23 +18,32 @@ type image struct {
 	whole bool
 	node  *values.Node // the one that says the version, else the name
 	key   string       // its key
+	entry string       // the segment below that key, of a list or map of images
 }
 
 // images looks at the images that a map names: {repository, tag, digest}, as
 // most charts write them; {image, version} or {image, tag}, as custom resources
-// do; and keys that end in Image.
+// do; keys that end in Image; {imageRepository, imageTag}; and lists and maps
+// named images.
 func (x *Inspector) images(n *values.Node, path []string) {
 	for _, i := range imagesOf(n, path) {
 		at := below(path, keypath.Field(i.key))
+		if i.entry != "" {
+			at = below(at, i.entry)
+		}
 		shown := i.name
 		if i.tag != "" {
 			shown += ":" + i.tag
+		}
+		pinned := isDigest(i.digest)
+		if i.digest != "" && !pinned {
+			shown += "@" + i.digest
 		}
 		said := finding.Said{Value: shorten(quote(shown))}
 		if isCredential(shown) {
 			said.Value = redacted
 		}
-		if i.digest == "" && (i.tag == "latest" || i.tag == "" && i.whole) {
+		if !pinned && (i.tag == "latest" || i.tag == "" && i.whole) {
 			said.Problem = "expected a tag that stays, found latest"
 			if i.tag == "" {
 				said.Problem = "expected a tag that stays, found none, which means latest"
@@ -41,8 +51,11 @@ func (x *Inspector) images(n *values.Node, path []string) {
 			said.Fix = "name the release that is to run: what latest is changes without a commit"
 			x.say(ForbiddenLatest, at, i.node, said)
 		}
-		if i.digest == "" {
+		if !pinned {
 			said.Problem = fmt.Sprintf("expected an image with its digest, found %s without", said.Value)
+			if i.digest != "" {
+				said.Problem = fmt.Sprintf("expected an image with its digest, found %s, whose digest is not whole: sha256 has 64 hexadecimal digits", said.Value)
+			}
 			said.Fix = "write the digest behind the tag, \"1.2.3@sha256:…\": a tag can be moved, a digest cannot"
 			x.say(ForbiddenUnpinned, at, i.node, said)
 		}
@@ -57,13 +70,15 @@ func imagesOf(n *values.Node, path []string) []image {
 		all = append(all, imageOf(nil, "", false, n, "tag", "digest"))
 	}
 	for _, f := range n.Fields {
-		if !isImageKey(f.Key) || !isText(f.Value) {
-			continue
-		}
-		if f.Key == "image" {
+		switch {
+		case f.Key == "image" && isText(f.Value):
 			all = append(all, imageOf(f.Value, f.Key, true, n, "tag", "version", "imageTag", "digest", "imageDigest"))
-		} else {
+		case isImageKey(f.Key) && isText(f.Value):
 			all = append(all, imageOf(f.Value, f.Key, true, n, f.Key+"Tag", f.Key+"Digest"))
+		case f.Key == "images" || strings.HasSuffix(f.Key, "Images"):
+			all = append(all, listed(f)...)
+		default:
+			all = append(all, inParts(n, f)...)
 		}
 	}
 	return all
@@ -72,6 +87,71 @@ func imagesOf(n *values.Node, path []string) []image {
 func isImageKey(key string) bool { return key == "image" || strings.HasSuffix(key, "Image") }
 
 func isText(n *values.Node) bool { return n != nil && n.Kind == values.String && n.Text != "" }
+
+// inParts is the image that f, a field of n, begins when its repository and its
+// tag have keys of their own: {imageRepository, imageTag}. A tag may stand alone.
+func inParts(n *values.Node, f values.Field) []image {
+	prefix, isRepository := strings.CutSuffix(f.Key, "Repository")
+	if !isRepository {
+		prefix = strings.TrimSuffix(f.Key, "Tag")
+	}
+	if prefix == f.Key || !isImageKey(prefix) || isText(n.Get(prefix)) {
+		return nil
+	}
+	switch {
+	case isRepository && isText(f.Value):
+		return []image{imageOf(f.Value, f.Key, false, n, prefix+"Tag", prefix+"Digest")}
+	case !isRepository && plainText(f.Value) != "" && !isText(n.Get(prefix+"Repository")):
+		return []image{imageOf(nil, "", false, n, f.Key, prefix+"Digest")}
+	}
+	return nil
+}
+
+// listed are the images in a list of references, and those in a map that have a
+// tag: other texts of such a map may be a policy or a registry.
+func listed(f values.Field) []image {
+	var all []image
+	for i, item := range f.Value.Items {
+		if isText(item) && !isPicture(item.Text) {
+			one := imageOf(item, f.Key, true, item)
+			one.entry = keypath.Index(i)
+			all = append(all, one)
+		}
+	}
+	for _, entry := range f.Value.Fields {
+		if !isText(entry.Value) || isPicture(entry.Value.Text) || isImageKey(entry.Key) || entry.Key == "repository" || isDigest(entry.Value.Text) {
+			continue
+		}
+		one := imageOf(entry.Value, f.Key, true, entry.Value)
+		if one.entry = keypath.Field(entry.Key); one.tag != "" {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// isPicture reports a file or an address: pictures are called images, too.
+func isPicture(text string) bool {
+	if strings.Contains(text, "://") {
+		return true
+	}
+	switch strings.ToLower(path.Ext(text)) {
+	case ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".ico":
+		return true
+	}
+	return false
+}
+
+// isDigest reports a whole digest, as the OCI image specification writes it; a
+// chart may write the algorithm itself.
+func isDigest(text string) bool {
+	algorithm, digits, found := strings.Cut(text, ":")
+	if !found {
+		algorithm, digits = "sha256", text
+	}
+	length := map[string]int{"sha256": 64, "sha384": 96, "sha512": 128}[algorithm]
+	return length > 0 && len(digits) == length && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // imageOf takes a reference apart, with the tag or digest that stands beside it
 // under one of the keys.
