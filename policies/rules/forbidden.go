@@ -79,7 +79,7 @@ func (x *Inspector) walk(n *values.Node, path []string, hide bool) {
 				hidden = false
 			case unsaid:
 			}
-			hidden = hidden && !namesObject(f.Key, f.Value)
+			hidden = hidden && (f.Value.Kind != values.String || !namesObject(f.Key, f.Value.Text) && !namesKey(path, f.Key, f.Value.Text))
 			x.walk(f.Value, below(path, keypath.Field(f.Key)), hidden || named && f.Key == "value")
 		}
 	case values.List:
@@ -102,15 +102,28 @@ var objectName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompil
 // namesObject reports whether a field names a Secret and does not hold one:
 // its key ends in "secret", and its value could be the name of an object. Keys
 // by which programs call their own secrets are no such names.
-func namesObject(key string, n *values.Node) bool {
+func namesObject(key, value string) bool {
 	words := wordsOf(key)
-	if n.Kind != values.String || len(words) == 0 || words[len(words)-1] != "secret" || !objectName().MatchString(n.Text) {
+	if len(words) == 0 || words[len(words)-1] != "secret" || !objectName().MatchString(value) {
 		return false
 	}
 	return len(words) == 1 || !isOneOf(words[len(words)-2], []string{
 		"client", "app", "application", "consumer", "webhook", "shared", "signing", "jwt", "cookie", "session", "auth", "api", "hmac",
 		"token", "access", "encryption", "master", "root", "admin", "user", "oauth", "oauth2", "oidc", "csrf", "salt", "hash",
 	})
+}
+
+// dataKey is a key in the data of a Secret.
+var dataKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`) })
+
+// namesKey reports whether a field names a key of a Secret and does not hold one,
+// as charts of Bitnami write it: secretKeys.adminPasswordKey.
+func namesKey(path []string, key, value string) bool {
+	words := wordsOf(key)
+	if len(words) < 2 || words[len(words)-1] != "key" || !dataKey().MatchString(value) {
+		return false
+	}
+	return words[len(words)-2] == "password" || len(path) > 0 && path[len(path)-1] == "secretKeys"
 }
 
 func below(path []string, segment string) []string {
