@@ -181,6 +181,9 @@ func (x *Inspector) kindOf(text string) string {
 		return kind
 	}
 	kind := x.detector.Detect(text)
+	if kind == "" {
+		kind = secrets.Form(text)
+	}
 	if kind == "" && isCredential(text) {
 		kind = "a text of the form of a credential"
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/syncgate/syncgate/policies/secrets"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
@@ -123,9 +124,9 @@ var credentials = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@|^[^\s:/@]+:[^\s@]*@
 	`(?i:\b(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey)=[^\s&;]+)|` +
 	`\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA[0-9A-Z]{8})|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.`)
 
-// isCredential reports whether a text is a secret by its form.
+// isCredential reports whether a text is a secret by its form, or has one in it.
 func isCredential(s string) bool {
-	return len(s) >= 6 && credentials.MatchString(s)
+	return len(s) >= 6 && (credentials.MatchString(s) || secrets.Form(s) != "")
 }
 
 // Shown is a value as it may be shown: one that the key it stands under, or its
