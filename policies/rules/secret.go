@@ -126,7 +126,7 @@ var credentials = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@|^[^\s:/@]+:[^\s@]*@
 
 // isCredential reports whether a text is a secret by its form, or has one in it.
 func isCredential(s string) bool {
-	return len(s) >= 6 && (credentials.MatchString(s) || secrets.Form(s) != "")
+	return len(s) >= 6 && (credentials.MatchString(s) || secrets.Form(s) != "" || assignsSecret(s))
 }
 
 // Shown is a value as it may be shown: one that the key it stands under, or its

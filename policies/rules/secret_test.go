@@ -38,6 +38,8 @@ func TestCredentialsAreSeenByTheirForm(t *testing.T) {
 		"AKIAIOSFODNN7EXAMPLE":                        true,
 		"Endpoint=sb://x/;SharedAccessKey=abc":        true,
 		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig":    true,
+		"https://tok123456@github.com/x":              true,
+		`{"user": "mm", "password": "pw"}`:            true,
 		"https://app.example.com/path?x=1":            false,
 		"registry/app:11.6.1@sha256:0123456789abcdef": false,
 		"mailto:someone@example.com":                  false,
