@@ -126,9 +126,16 @@ func TestValidate(t *testing.T) {
 		{name: "required", spec: "  perCluster:\n  - path: \"**\"\n  required: [a.b, c, l]\n",
 			eu: "a: {b: 1}\nc: ''\nl: [1]\n", us: "a: {}\nc: x\nl: []\n", ap: "a: {b: false}\nc: x\nl: [0]\n",
 			want: []string{
-				"required a.b: expected a value in every cluster, found it not set in us",
-				"required c: expected a value in every cluster, found it null or empty in eu",
-				"required l: expected a value in every cluster, found it null or empty in us",
+				"required a.b: expected a value in every cluster, found not set in us",
+				"required c: expected a value in every cluster, found \"\" in eu",
+				"required l: expected a value in every cluster, found [] in us",
+			}},
+		{name: "required, and each has something else", spec: "  perCluster: [{path: \"**\"}]\n  listKeys: [{path: e, key: name}]\n  required: [a, \"d[0]\", e]\n",
+			eu: "a: ''\nd: [null]\ne: []\n", us: "a: {}\nd: [{}]\ne: [{name: x}]\n", ap: "a: []\nd: [1]\ne: [{name: x}]\n",
+			want: []string{
+				`required a: expected a value in every cluster, found "" in eu; [] in ap; {} in us`,
+				`required d[0]: expected a value in every cluster, found null in eu; {} in us`,
+				`required e: expected a value in every cluster, found [] in eu`,
 			}},
 		{name: "rules", spec: `  perCluster:
   - path: "**"

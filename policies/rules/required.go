@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,25 +46,27 @@ func (c *comparer) matches(globs []keypath.Glob) [][]uint32 {
 // it has are not empty.
 func (c *comparer) require(g keypath.Glob, paths []uint32) {
 	set := make([]bool, len(c.clusters))
-	empty := make([]*row, len(c.clusters))
+	empty := make([]*spot, len(c.clusters))
 	for _, p := range paths {
 		for _, cell := range c.column(p) {
-			r := c.row(cell)
 			set[cell.cluster] = true
-			if c.isNothing(r.value) && empty[cell.cluster] == nil {
-				empty[cell.cluster] = r
+			if c.isNothing(c.row(cell).value) && empty[cell.cluster] == nil {
+				empty[cell.cluster] = &spot{p, cell}
 			}
 		}
 	}
-	var missing, without []finding.Place
+	var missing []finding.Place
+	without := map[string][]finding.Place{} // by what stands there
 	for i, name := range c.opts.Clusters {
 		place := finding.Place{Cluster: name, Position: finding.Position{File: c.opts.Files[i]}}
-		switch r := empty[i]; {
+		switch at := empty[i]; {
 		case !set[i]:
 			missing = append(missing, place)
-		case r != nil:
+		case at != nil:
+			r := c.row(at.cell)
 			place.Position = finding.Position{File: c.files[r.file], Line: int(r.line), Column: int(r.column)}
-			without = append(without, place)
+			text := c.text(at.path, at.cell, maxValue)
+			without[text] = append(without[text], place)
 		}
 	}
 	if len(missing)+len(without) == 0 {
@@ -75,11 +78,11 @@ func (c *comparer) require(g keypath.Glob, paths []uint32) {
 		f.Holdings = append(f.Holdings, finding.Holding{Missing: true, Places: missing})
 		parts = append(parts, "not set in "+names(missing))
 	}
-	if len(without) > 0 {
-		f.Holdings = append(f.Holdings, finding.Holding{Value: "null", Places: without})
-		parts = append(parts, "null or empty in "+names(without))
+	for _, text := range slices.Sorted(maps.Keys(without)) {
+		f.Holdings = append(f.Holdings, finding.Holding{Value: text, Places: without[text]})
+		parts = append(parts, text+" in "+names(without[text]))
 	}
-	f.Message = "expected a value in every cluster, found it " + strings.Join(parts, "; ")
+	f.Message = "expected a value in every cluster, found " + strings.Join(parts, "; ")
 	f.Fix = fmt.Sprintf("set %s there, or take it off spec.required in %s", g, c.opts.GateFile)
 	c.out.add(f)
 }
