@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -139,6 +140,9 @@ func (in *inspection) hold(i int, root *values.Node, m match) error {
 	problems, err := m.schema.Check(n.Native())
 	for _, p := range problems {
 		path, at := place(n, p.Path)
+		if p.Field != "" {
+			_, at = place(n, append(slices.Clone(p.Path), p.Field))
+		}
 		names := make([]string, 0, len(m.path)+len(path))
 		for _, f := range m.path {
 			names = append(names, keypath.Field(f))

@@ -133,7 +133,7 @@ version: 1.0.0
 		{name: "they meet it", in: values(helm, "replicas: 3\n", "")},
 		{name: "the chart's own", in: values(helm, "replicas: many\n", "replicas: many\n"), want: []string{"matches replicas eu us: expected integer, found string, in eu, us"}},
 		{name: "in a list", in: values(helm, "hosts: [a, 1]\n", ""), want: []string{"matches hosts[1] eu: expected string, found number, in eu"}},
-		{name: "a subchart's", in: values(helm, "sub: {size: 7}\n", ""), want: []string{"matches sub.size eu: does not meet maximum, in eu"}},
+		{name: "a subchart's", in: values(helm, "sub: {size: 7}\n", ""), want: []string{"matches sub.size eu: expected at most 5, in eu"}},
 		{name: "a subchart that is off", in: values(helm, "sub: {enabled: false, size: 7}\n", "")},
 		{name: "without a chart to render", in: values("", "replicas: many\n", "")},
 		{name: "a file", in: values("  matches: [{schema: strict.json, path: ingress}]\n", "ingress: {host: a, hots: b}\n", "ingress: {host: a}\n"),
@@ -171,6 +171,20 @@ version: 1.0.0
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestUnwantedFieldsHaveTheirLine(t *testing.T) {
+	fsys := fleet("  perCluster: [{path: \"**\"}]\n  matches: [{schema: strict.json, path: ingress}]\n", "", "ingress:\n  host: a\n  hots: b\n", "", "")
+	for name, f := range tree("-- strict.json --\n{\"additionalProperties\": false, \"properties\": {\"host\": {}}}\n") {
+		fsys[name] = f
+	}
+	found, err := validate(t, fsys)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	if at := found[0].Holdings[0].Places[0].Position; at.Line != 3 {
+		t.Errorf("at %s, want line 3", at)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -57,6 +59,8 @@ func (s *Schema) Name() string { return s.name }
 type Problem struct {
 	// Path are the names of fields and the numbers of items from the root on.
 	Path []string
+	// Field is the field of the map at Path that should not be there, if any.
+	Field string
 	// What was expected, and what was found, without the value.
 	What string
 }
@@ -98,11 +102,55 @@ func leaves(invalid *jsonschema.ValidationError, all *[]Problem) {
 	case *kind.Required:
 		p.What = "expected " + strings.Join(k.Missing, ", ") + " in it, found none"
 	case *kind.AdditionalProperties:
-		p.What = "expected no " + strings.Join(k.Properties, ", ") + " in it"
+		for _, name := range k.Properties {
+			*all = append(*all, Problem{Path: p.Path, Field: name, What: "expected no " + name + " in it"})
+		}
+		return
 	case *kind.Enum:
 		p.What = fmt.Sprintf("expected one of %v", k.Want)
 	default:
 		p.What = "does not meet " + strings.Join(k.KeywordPath(), ".")
+		if limit := limitOf(k); limit != "" {
+			p.What = "expected " + limit
+		}
 	}
 	*all = append(*all, p)
+}
+
+// limitOf is what a schema's limit asks for, in words; "" for what is no limit.
+func limitOf(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Minimum:
+		return "at least " + number(k.Want)
+	case *kind.Maximum:
+		return "at most " + number(k.Want)
+	case *kind.ExclusiveMinimum:
+		return "more than " + number(k.Want)
+	case *kind.ExclusiveMaximum:
+		return "less than " + number(k.Want)
+	case *kind.MultipleOf:
+		return "a multiple of " + number(k.Want)
+	case *kind.MinLength:
+		return fmt.Sprintf("at least %d characters", k.Want)
+	case *kind.MaxLength:
+		return fmt.Sprintf("at most %d characters", k.Want)
+	case *kind.MinItems:
+		return fmt.Sprintf("at least %d items, found %d", k.Want, k.Got)
+	case *kind.MaxItems:
+		return fmt.Sprintf("at most %d items, found %d", k.Want, k.Got)
+	case *kind.MinProperties:
+		return fmt.Sprintf("at least %d fields, found %d", k.Want, k.Got)
+	case *kind.MaxProperties:
+		return fmt.Sprintf("at most %d fields, found %d", k.Want, k.Got)
+	case *kind.Pattern:
+		return "a text of the pattern " + k.Want
+	case *kind.Format:
+		return "a text of the format " + k.Want
+	}
+	return ""
+}
+
+func number(r *big.Rat) string {
+	f, _ := r.Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
