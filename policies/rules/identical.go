@@ -210,6 +210,7 @@ func (c *comparer) report(path uint32, groups []group, s *subset) {
 	for _, g := range groups {
 		shown = append(shown, c.show(path, g))
 	}
+	c.tellApart(groups, shown)
 	sortShown(shown)
 	c.out.add(c.differ(path, shown))
 }

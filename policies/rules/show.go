@@ -23,6 +23,7 @@ type shown struct {
 	value   string
 	missing bool
 	right   bool // the reference cluster's
+	inexact bool // value says more than the value
 	cells   []cell
 	places  []finding.Place
 }
@@ -150,7 +151,7 @@ func (c *comparer) shortText(value uint32) string {
 		}
 		return "false"
 	case d.kind == values.Number:
-		return values.FormatNumber(math.Float64frombits(d.num))
+		return numberText(d.text, math.Float64frombits(d.num))
 	case d.kind == values.List:
 		return fmt.Sprintf("[%d items]", d.num)
 	default:
@@ -242,6 +243,8 @@ func (c *comparer) fix(path uint32, text string, groups []shown, majority bool) 
 		where += " (" + odd.places[0].Position.String() + ")"
 	}
 	switch {
+	case groups[0].inexact, odd.inexact:
+		fix = "set it in the same way in every cluster, in a file or by a parameter"
 	case !majority:
 		fix = "decide which is right and write it in every cluster"
 	case groups[0].missing:

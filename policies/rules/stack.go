@@ -322,7 +322,7 @@ func scalarText(n *values.Node, hide bool) string {
 	case n.Kind == values.Bool:
 		return "false"
 	case n.Kind == values.Number:
-		return values.FormatNumber(n.Num)
+		return numberText(wholeText(n), n.Num)
 	case n.Kind == values.String:
 		return quote(n.Text)
 	default:
@@ -349,6 +349,7 @@ func writeDigest(h hash.Hash, n *values.Node) {
 	switch n.Kind {
 	case values.Bool, values.Number:
 		number(math.Float64bits(n.Num))
+		text(wholeText(n))
 	case values.String:
 		text(n.Text)
 	case values.List:

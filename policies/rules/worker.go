@@ -26,7 +26,7 @@ const (
 	firstFree
 )
 
-// datum is a scalar, or a list by its length.
+// datum is a scalar, or a list by its length. The text of a number is wholeText.
 type datum struct {
 	kind values.Kind
 	// hidden is true when text is a keyed hash and not the value.
@@ -265,6 +265,9 @@ func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
 		return setScalar
 	}
 	d := datum{kind: n.Kind, num: math.Float64bits(n.Num), text: n.Text}
+	if n.Kind == values.Number {
+		d.text = wholeText(n)
+	}
 	if hide && n.Kind != values.Bool && !isEmpty(n) {
 		d = datum{kind: n.Kind, hidden: true, text: w.hash(n)}
 	}
@@ -306,8 +309,8 @@ func (w *Worker) remember(n *values.Node) {
 func (w *Worker) hash(n *values.Node) string {
 	w.mac.Reset()
 	text := n.Text
-	if n.Kind == values.Number {
-		text = values.FormatNumber(n.Num)
+	if n.Kind == values.Number && text == "" {
+		text = printed(n.Num) // so that it is equal to what is printed alike
 	}
 	w.mac.Write([]byte(text))
 	return string(w.mac.Sum(nil))
