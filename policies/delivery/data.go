@@ -3,6 +3,7 @@ package delivery
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/values"
@@ -114,23 +115,36 @@ func (x *expansion) absent(user *object, ref dataRef) (*content, string, error) 
 	if ref.kind == kindConfigMap {
 		return nil, whyAbsent, nil
 	}
+	sealed, err := x.namesakes(user, kindSealedSecret, ref.name)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, o := range sealed {
+		if o.sees(user) && o.sharesNamespace(user) {
+			return nil, whySealed, nil
+		}
+	}
 	for _, o := range x.objects {
-		if !o.sees(user) || o.namespace != "" && user.namespace != "" && o.namespace != user.namespace {
+		if o.kind != kindExternalSecret || !o.sees(user) {
 			continue
 		}
-		switch f := o.fields(); o.kind {
-		case kindSealedSecret:
-			if o.name == ref.name {
-				return nil, whySealed, nil
+		if target := o.fields().text("spec", "target", "name"); strings.Contains(o.name+o.namespace+target, "$") {
+			if o, err = x.substituted(o, ref.cluster); err != nil {
+				return nil, "", err
 			}
-		case kindExternalSecret:
-			target := f.text("spec", "target", "name")
-			if target == ref.name || target == "" && o.name == ref.name {
-				return nil, whyExternal, nil
-			}
+		}
+		target := o.fields().text("spec", "target", "name")
+		if o.sharesNamespace(user) && (target == ref.name || target == "" && o.name == ref.name) {
+			return nil, whyExternal, nil
 		}
 	}
 	return nil, whyAbsent, nil
+}
+
+// sharesNamespace reports whether two objects may be in one namespace: one that
+// does not say which may be in any.
+func (o *object) sharesNamespace(other *object) bool {
+	return o.namespace == "" || other.namespace == "" || o.namespace == other.namespace
 }
 
 // sees reports whether an object is delivered to the same cluster as user.
@@ -138,15 +152,9 @@ func (o *object) sees(user *object) bool { return o.cluster == "" || o.cluster =
 
 // lookup finds the object that user refers to, nil when there is none.
 func (x *expansion) lookup(user *object, kind, namespace, name string) (*object, error) {
-	if x.index == nil {
-		x.index = map[[2]string][]*object{}
-		for _, o := range x.objects {
-			key := [2]string{o.kind, o.name}
-			x.index[key] = append(x.index[key], o)
-		}
-	}
 	var found *object
-	for _, o := range x.index[[2]string{kind, name}] {
+	all, err := x.namesakes(user, kind, name)
+	for _, o := range all {
 		if !o.sees(user) || o.namespace != "" && namespace != "" && o.namespace != namespace {
 			continue
 		}
@@ -156,5 +164,43 @@ func (x *expansion) lookup(user *object, kind, namespace, name string) (*object,
 		}
 		found = o
 	}
-	return found, nil
+	return found, err
+}
+
+// namesakes are the objects of a kind and name, as they are applied where user
+// is.
+func (x *expansion) namesakes(user *object, kind, name string) ([]*object, error) {
+	const variable = "$" // the name of those that have a variable in it
+	if x.index == nil {
+		x.index = map[[2]string][]*object{}
+		for _, o := range x.objects {
+			key := [2]string{o.kind, o.name}
+			if strings.Contains(o.name+o.namespace, variable) {
+				key[1] = variable
+			}
+			x.index[key] = append(x.index[key], o)
+		}
+	}
+	all := x.index[[2]string{kind, name}]
+	open := x.index[[2]string{kind, variable}]
+	if len(open) == 0 {
+		return all, nil
+	}
+	cluster, err := x.clusterOf(user)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.Clone(all)
+	for _, o := range open {
+		if !o.sees(user) {
+			continue
+		}
+		if o, err = x.substituted(o, cluster); err != nil {
+			return nil, err
+		}
+		if o.name == name {
+			all = append(all, o)
+		}
+	}
+	return all, nil
 }

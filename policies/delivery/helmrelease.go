@@ -86,6 +86,9 @@ func (h *fluxRelease) chart(r *gate.Release) error {
 		if err != nil || at.err != nil {
 			return cmp.Or(at.err, err)
 		}
+		if target, err = h.applied(target); err != nil {
+			return err
+		}
 		if target == nil || kind != "HelmChart" {
 			h.tellSource(target)
 			return nil
@@ -105,6 +108,9 @@ func (h *fluxRelease) chart(r *gate.Release) error {
 	if err != nil {
 		return err
 	}
+	if target, err = h.applied(target); err != nil {
+		return err
+	}
 	h.tellSource(target)
 	dir := path.Clean(strings.TrimPrefix(f.text("chart"), "/"))
 	if kind == "GitRepository" && h.here(target) && exists(h.x.tree, path.Join(dir, "Chart.yaml")) {
@@ -114,6 +120,14 @@ func (h *fluxRelease) chart(r *gate.Release) error {
 		return f.err
 	}
 	return h.valuesFiles(r, f)
+}
+
+// applied is an object, if there is one, with the variables put in.
+func (h *fluxRelease) applied(o *object) (*object, error) {
+	if o == nil {
+		return nil, nil //nolint:nilnil // there need not be one
+	}
+	return h.x.substituted(o, h.cluster)
 }
 
 // tellSource adds what the source of the chart says of the version.

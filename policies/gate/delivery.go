@@ -35,7 +35,8 @@ type ClustersFrom struct {
 	// Variables says what "${NAME}" in a HelmRelease means when a Flux
 	// Kustomization substitutes it after the build: the value of each name,
 	// in which "${cluster}" stands for the cluster's name. A name that is not
-	// listed is an error; "$${NAME}" means the text itself.
+	// listed is an error, unless it has a default and others are listed; where
+	// none is substituted, list it as NAME: ${NAME}.
 	Variables map[string]string `json:"variables,omitempty"`
 }
 
