@@ -37,7 +37,8 @@ type Result struct {
 	// Findings say where rules do not hold.
 	Findings []finding.Finding
 	// Skipped are the rules that could not be asked, and why: those that hold a
-	// change against what passed before, where nothing has.
+	// change against what passed before, where nothing has, and those of what
+	// cannot be read in Git.
 	Skipped []finding.Skipped
 	// Waived are findings that the Gate lets be.
 	Waived []finding.Waived
@@ -93,7 +94,9 @@ func Evaluate(ctx context.Context, fsys fs.FS, g *gate.Gate, opts Options) (Resu
 	if err != nil {
 		return Result{}, err
 	}
-	r.add(in.findings(g))
+	found, skipped := in.findings(g)
+	r.add(found)
+	r.Skipped = append(r.Skipped, skipped...)
 	r.waive(g, opts.Now)
 	return r, nil
 }

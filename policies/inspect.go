@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/syncgate/syncgate/policies/finding"
@@ -90,6 +91,11 @@ func (in *inspection) look(i int, m merged, with *values.Node, w *rules.Inspecto
 	if w != nil {
 		in.said[i] = w.Look(with)
 	}
+	for _, name := range m.open {
+		in.said[i] = append(in.said[i], finding.Said{
+			Rule: rules.Identical, Skip: name + ": what it sets, where stronger values do not, is not known to any rule",
+		})
+	}
 	for _, one := range in.matches {
 		if err := in.hold(i, m.values, one); err != nil {
 			return err
@@ -137,8 +143,12 @@ func (in *inspection) hold(i int, root *values.Node, m match) error {
 	if n == nil {
 		return nil
 	}
+	open := in.unknown(i, m, n)
 	problems, err := m.schema.Check(n.Native())
 	for _, p := range problems {
+		if open[strings.Join(p.Path, "\x00")] {
+			continue // of what is not known
+		}
 		path, at := place(n, p.Path)
 		if p.Field != "" {
 			_, at = place(n, append(slices.Clone(p.Path), p.Field))
@@ -153,6 +163,32 @@ func (in *inspection) hold(i int, root *values.Node, m match) error {
 		})
 	}
 	return err
+}
+
+// unknown are the paths below n of what cannot be read in Git, each of which is
+// said to be held against no schema.
+func (in *inspection) unknown(i int, m match, n *values.Node) map[string]bool {
+	var open map[string]bool
+	var walk func(n *values.Node, path []string)
+	walk = func(n *values.Node, path []string) {
+		if n.Unknown {
+			if open == nil {
+				open = map[string]bool{}
+			}
+			open[strings.Join(path, "\x00")] = true
+			in.said[i] = append(in.said[i], finding.Said{
+				Rule: rules.Matches, Skip: strings.Join(slices.Concat(m.path, path), ".") + " is " + n.Text + ", which cannot be read in Git",
+			})
+		}
+		for _, f := range n.Fields {
+			walk(f.Value, append(path[:len(path):len(path)], f.Key))
+		}
+		for j, item := range n.Items {
+			walk(item, append(path[:len(path):len(path)], strconv.Itoa(j)))
+		}
+	}
+	walk(n, nil)
+	return open
 }
 
 // place is the key path of the value that names lead to, and where it stands,
@@ -181,8 +217,8 @@ func place(n *values.Node, names []string) (path []string, at finding.Position) 
 	return path, at
 }
 
-// findings are what was said of all clusters.
-func (in *inspection) findings(g *gate.Gate) []finding.Finding {
+// findings are what was said of all clusters, and what could not be asked.
+func (in *inspection) findings(g *gate.Gate) ([]finding.Finding, []finding.Skipped) {
 	var all finding.Gathering
 	for i, c := range g.Spec.Clusters {
 		for _, s := range in.said[i] {
@@ -193,5 +229,5 @@ func (in *inspection) findings(g *gate.Gate) []finding.Finding {
 	for i := range found {
 		found[i].Gate, found[i].GateFile = g.Metadata.Name, g.File
 	}
-	return found
+	return found, all.Skipped()
 }

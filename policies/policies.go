@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/rules"
 	"github.com/syncgate/syncgate/policies/values"
@@ -129,8 +130,9 @@ type Values struct {
 	// User are the values files alone, merged in order. Whole numbers that
 	// parameters set are int64, as in Helm.
 	User map[string]any
-	// Opaque names what sets values too and cannot be read in Git: what it sets
-	// is not among the values. Whoever needs all of them must not go on.
+	// Opaque names what sets values too and cannot be read in Git. What it sets is
+	// not among the values, or stands in Merged as what makes a CEL expression that
+	// needs it fail. Whoever needs all of them must not go on.
 	Opaque []string
 }
 
@@ -158,5 +160,6 @@ func ClusterValues(ctx context.Context, fsys fs.FS, g *gate.Gate, cluster string
 	if err != nil {
 		return Values{}, fmt.Errorf("read values of cluster %s: %w", cluster, err)
 	}
-	return Values{Merged: m.values.NativeMap(), User: m.user.HelmValues(), Opaque: m.opaque}, nil
+	merged, _ := m.values.NativeWith(expr.Unknown).(map[string]any)
+	return Values{Merged: merged, User: m.user.HelmValues(), Opaque: m.opaque}, nil
 }

@@ -167,6 +167,7 @@ type merged struct {
 	user   *values.Node   // without
 	layers []*values.Node // what each layer says by itself; nil for one that cannot be read
 	opaque []string       // what cannot be read
+	open   []string       // those of opaque of which it is not known what they set
 }
 
 // merge reads and merges the values of a cluster. The nodes are shared and must
@@ -225,11 +226,14 @@ func withDefaults(chart *values.Chart, user *values.Node) (*values.Node, error) 
 func (s *source) lay(m *merged, l gate.Layer) error {
 	n := l.Values
 	switch {
-	case l.Opaque != "":
-		m.opaque = append(m.opaque, l.Opaque)
+	case l.Opaque != "" && l.Set == nil:
+		m.opaque, m.open = append(m.opaque, l.Opaque), append(m.open, l.Opaque)
 		m.layers = append(m.layers, nil)
 		return nil
 	case l.Set != nil:
+		if l.Opaque != "" {
+			m.opaque = append(m.opaque, l.Opaque)
+		}
 		base := m.user
 		if base == nil {
 			base = values.Overlay()

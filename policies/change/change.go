@@ -81,6 +81,7 @@ type spot struct {
 	text    string
 	version version.Version
 	known   bool
+	unread  bool // it is said to be where it cannot be read
 	image   string
 	at      finding.Position
 }
@@ -114,6 +115,7 @@ func find(part packs.Part, root *values.Node) *spot {
 			if below != "" {
 				s.path = below + "." + s.path
 			}
+			s.unread = n.Unknown
 			s.version, s.known = version.Parse(text)
 			if s.image = scalar(lookup(root, below, place.Image)); s.image == "" {
 				s.image = place.DefaultImage

@@ -121,6 +121,9 @@ func (j judge) chartFits(m move) []finding.Said {
 	if m.new == nil || !m.new.place.AppVersion {
 		return skip("the version of %s is not tied to a chart here", m.part.Description)
 	}
+	if m.new.unread {
+		return skip("the version of %s is %s, which cannot be read in Git", m.part.Description, m.new.text)
+	}
 	was, okOld := identity(j.cluster.OldCharts, m.new.place.Chart)
 	is, okNew := identity(j.cluster.NewCharts, m.new.place.Chart)
 	switch {

@@ -197,11 +197,9 @@ func (h *fluxRelease) valuesFrom(r *gate.Release, ref *fields) error {
 	}
 	title := kind + " " + name
 	if why != "" {
-		h.hide(ref, key, why)
-		r.Layers = append(r.Layers, gate.Layer{Name: title, Opaque: fmt.Sprintf("%s, key %s: %s", title, key, why)})
-		if target == "" {
-			return nil
-		}
+		layer, err := h.unread(ref, key, why)
+		r.Layers = append(r.Layers, layer)
+		return err
 	}
 	if data == nil {
 		return nil
@@ -230,20 +228,3 @@ func (h *fluxRelease) valuesFrom(r *gate.Release, ref *fields) error {
 }
 
 func wrapped(s, quote string) bool { return strings.HasPrefix(s, quote) && strings.HasSuffix(s, quote) }
-
-// hide remembers a reference that cannot be read, to be compared as what it is.
-func (h *fluxRelease) hide(ref *fields, key, why string) {
-	at := ref.node
-	if h.opaque == nil {
-		h.opaque = &values.Node{Kind: values.List, File: at.File, Line: at.Line, Column: at.Column}
-	}
-	item := newMap(at,
-		values.Field{Key: "kind", Value: newText(at, ref.text("kind"))},
-		values.Field{Key: "name", Value: newText(at, ref.text("name"))},
-		values.Field{Key: "entry", Value: newText(at, key)},
-		values.Field{Key: "found", Value: newText(at, why)})
-	if target := ref.get("targetPath"); target != nil {
-		item.Fields = append(item.Fields, values.Field{Key: "targetPath", Value: target})
-	}
-	h.opaque.Items = append(h.opaque.Items, item)
-}

@@ -214,6 +214,8 @@ func (p *Program) eval(ctx context.Context, in map[string]any) (ref.Val, error) 
 		return nil, fmt.Errorf("evaluate expression: %w", ctx.Err())
 	case errors.As(err, &stopped):
 		return nil, fmt.Errorf("evaluate expression: %w: limit cost=%d hit; look at fewer values in one expression", ErrCost, CostLimit)
+	case unknownReason(err) != "":
+		return nil, errors.New("evaluate expression: it " + unknownReason(err))
 	default:
 		return nil, errors.New("evaluate expression: " + p.reason(err.Error()))
 	}

@@ -77,6 +77,9 @@ func guardCalls(env *cel.Env) (cel.ProgramOption, error) {
 	}
 	return cel.CustomDecorator(func(i interpreter.Interpretable) (interpreter.Interpretable, error) {
 		call, ok := i.(interpreter.InterpretableCall)
+		if ok && (call.Function() == operators.Equals || call.Function() == operators.NotEquals) {
+			return &equality{InterpretableCall: call, args: call.Args()}, nil
+		}
 		if !ok || table[call.Function()] == nil {
 			return i, nil
 		}
@@ -106,6 +109,11 @@ func (g *guardedCall) Eval(vars interpreter.Activation) ref.Val {
 		args[i] = a.Eval(vars)
 		if types.IsUnknownOrError(args[i]) {
 			return args[i]
+		}
+	}
+	if looksInside(g.Function(), args) {
+		if unknown := unknownIn(vars, args...); unknown != nil {
+			return unknown
 		}
 	}
 	if m, ok := vars.ResolveName(meterName); ok {

@@ -83,7 +83,7 @@ type Release struct {
 }
 
 // Layer is values that one part of an object gives. It has exactly one of File,
-// Values, Set and Opaque.
+// Values and Set, or it has Opaque.
 type Layer struct {
 	// Name says what it is: "values file", "valuesObject", "parameter".
 	Name string
@@ -94,6 +94,6 @@ type Layer struct {
 	// Set is set over what weaker layers give.
 	Set []values.Assignment
 	// Opaque names what cannot be read in Git, a Secret: what it sets is not
-	// known.
+	// known. Where it is known which key it sets, Set says that as an Unknown.
 	Opaque string
 }

@@ -30,6 +30,7 @@ func (f *Fleet) evaluate(ctx context.Context, before []Before, out *collector) (
 		e.index[name] = i
 	}
 	e.clusters = expr.Lazy(f.opts.Clusters, e.values)
+	e.unknown = slices.ContainsFunc(f.workers, func(w *Worker) bool { return w.packer.unknown })
 	for _, r := range f.opts.Rules {
 		var err error
 		if r.Program.Uses("old") || r.Program.Uses("new") || r.Program.Uses("cluster") {
@@ -55,6 +56,7 @@ type evaluation struct {
 	recent   [recentClusters]recentCluster
 	next     int // place in recent
 	skipped  []finding.Skipped
+	unknown  bool // some values cannot be read in Git
 }
 
 // recentClusters is how many clusters' values are kept as maps: a rule mostly
@@ -81,6 +83,9 @@ func (e *evaluation) values(cluster string) map[string]any {
 
 func (e *evaluation) ask(ctx context.Context, r Rule, in map[string]any) ([]string, error) {
 	in["clusters"], in["gate"] = e.clusters, e.f.opts.About
+	if e.unknown {
+		in[expr.HasUnknown] = true
+	}
 	answer, err := r.Program.Eval(ctx, in)
 	if err != nil {
 		return nil, err

@@ -153,7 +153,7 @@ func (x *Inspector) say(what string, path []string, n *values.Node, said finding
 // secret looks whether a scalar is a secret in plain text: by what it is, or by
 // the key it stands under.
 func (x *Inspector) secret(n *values.Node, path []string, hide bool) {
-	if n.Kind == values.Bool || isEmpty(n) || n.Kind == values.String && pointsElsewhere(n.Text) {
+	if n.Unknown || n.Kind == values.Bool || isEmpty(n) || n.Kind == values.String && pointsElsewhere(n.Text) {
 		return
 	}
 	what := ""

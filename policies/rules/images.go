@@ -17,8 +17,10 @@ type image struct {
 	// means latest; otherwise the chart may have a tag of its own.
 	whole bool
 	node  *values.Node // the one that says the version, else the name
-	key   string       // its key
-	entry string       // the segment below that key, of a list or map of images
+	// unknown is a part that cannot be read in Git, nil when there is none.
+	unknown *values.Node
+	key     string // its key
+	entry   string // the segment below that key, of a list or map of images
 }
 
 // images looks at the images that a map names: {repository, tag, digest}, as
@@ -30,6 +32,14 @@ func (x *Inspector) images(n *values.Node, path []string) {
 		at := below(path, keypath.Field(i.key))
 		if i.entry != "" {
 			at = below(at, i.entry)
+		}
+		if i.unknown != nil {
+			said := finding.Said{Value: i.unknown.Text, Fix: "name the image in plain values: it is no secret"}
+			said.Problem = "expected a tag that stays, found " + i.unknown.Text + ", which cannot be read in Git"
+			x.say(ForbiddenLatest, at, i.unknown, said)
+			said.Problem = "expected an image with its digest, found " + i.unknown.Text + ", which cannot be read in Git"
+			x.say(ForbiddenUnpinned, at, i.unknown, said)
+			continue
 		}
 		shown := i.name
 		if i.tag != "" {
@@ -159,6 +169,9 @@ func imageOf(reference *values.Node, key string, whole bool, beside *values.Node
 	i := image{node: reference, key: key, whole: whole}
 	if reference != nil {
 		i.name = reference.Text
+		if reference.Unknown {
+			i.unknown = reference
+		}
 	}
 	i.name, i.digest, _ = strings.Cut(i.name, "@")
 	if at := strings.LastIndexByte(i.name, ':'); at > strings.LastIndexByte(i.name, '/') {
@@ -171,6 +184,9 @@ func imageOf(reference *values.Node, key string, whole bool, beside *values.Node
 			continue
 		}
 		i.node, i.key = n, k
+		if n.Unknown {
+			i.unknown = n
+		}
 		tag, digest, _ := strings.Cut(text, "@")
 		if strings.Contains(tag, ":") { // "sha256:…" alone
 			tag, digest = "", tag

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
@@ -16,7 +17,12 @@ type packer struct {
 	ids    map[string]uint64
 	texts  []string
 	buffer []byte
+	// unknown is true once a value was written that cannot be read in Git.
+	unknown bool
 }
+
+// unknownKind is written in place of the kind of such a value.
+const unknownKind = 0xff
 
 // packed is the values of one cluster, written down by one packer.
 type packed struct {
@@ -34,6 +40,12 @@ func (p *packer) pack(n *values.Node) packed {
 }
 
 func (p *packer) write(n *values.Node) {
+	if n.Unknown {
+		p.unknown = true
+		p.buffer = append(p.buffer, unknownKind)
+		p.text(n.Text)
+		return
+	}
 	p.buffer = append(p.buffer, byte(n.Kind))
 	switch n.Kind {
 	case values.Bool:
@@ -68,7 +80,8 @@ func (p *packer) text(s string) {
 	p.buffer = binary.AppendUvarint(p.buffer, id)
 }
 
-// values are the values as NativeMap of their node gives them, made anew.
+// values are the values as NativeMap of their node gives them, made anew; what
+// cannot be read makes an expression that needs it fail.
 func (p packed) values() map[string]any {
 	if p.by == nil {
 		return map[string]any{}
@@ -90,6 +103,9 @@ type unpacker struct {
 func (u *unpacker) read() any {
 	kind := values.Kind(u.data[0])
 	u.data = u.data[1:]
+	if kind == unknownKind {
+		return expr.Unknown(u.texts[u.number()])
+	}
 	switch kind {
 	case values.Bool:
 		b := u.data[0] != 0

@@ -22,6 +22,7 @@ const maxNamed = 5
 type shown struct {
 	value   string
 	missing bool
+	unknown bool // it cannot be read in Git
 	right   bool // the reference cluster's
 	inexact bool // value says more than the value
 	cells   []cell
@@ -30,7 +31,7 @@ type shown struct {
 
 // show writes a group at a path.
 func (c *comparer) show(path uint32, g group) shown {
-	s := shown{cells: g.cells, missing: g.value == noValue}
+	s := shown{cells: g.cells, missing: g.value == noValue, unknown: c.isUnknown(g.value)}
 	if ref := c.opts.Reference; ref > 0 {
 		s.right = slices.ContainsFunc(g.cells, func(at cell) bool { return int(at.cluster) == ref-1 })
 	}
@@ -143,6 +144,8 @@ func (c *comparer) shortText(value uint32) string {
 	switch {
 	case d.hidden:
 		return redacted
+	case d.unknown:
+		return d.text
 	case d.kind == values.Null:
 		return "null"
 	case d.kind == values.Bool:
@@ -158,6 +161,9 @@ func (c *comparer) shortText(value uint32) string {
 		return quote(d.text)
 	}
 }
+
+// isUnknown reports whether a value cannot be read in Git.
+func (t *table) isUnknown(value uint32) bool { return value >= firstFree && t.datums[value].unknown }
 
 func quote(s string) string {
 	var b strings.Builder
@@ -249,7 +255,7 @@ func (c *comparer) fix(path uint32, text string, groups []shown, majority bool) 
 		fix = "decide which is right and write it in every cluster"
 	case groups[0].missing:
 		fix = fmt.Sprintf("remove %s from %s", text, where)
-	case strings.Contains(groups[0].value, redacted), strings.Contains(groups[0].value, "…"):
+	case groups[0].unknown, strings.Contains(groups[0].value, redacted), strings.Contains(groups[0].value, "…"):
 		fix = fmt.Sprintf("give %s the value of the other clusters", where)
 	case odd.missing:
 		fix = fmt.Sprintf("set it to %s in %s", groups[0].value, where)

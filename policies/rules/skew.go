@@ -135,6 +135,8 @@ func (s SkewRule) problems(all []held) []string {
 		switch {
 		case h.missing:
 			out = append(out, fmt.Sprintf("nothing in %s, where a version is expected", names(h.places)))
+		case h.unknown:
+			out = append(out, fmt.Sprintf("%s in %s, which cannot be read in Git", h.value, names(h.places)))
 		case !h.known:
 			out = append(out, fmt.Sprintf("%s in %s, which is no version", h.value, names(h.places)))
 		}
@@ -165,7 +167,7 @@ func (s SkewRule) problems(all []held) []string {
 // scalarOf is a scalar as a template would write it; "" for a secret one.
 func (c *comparer) scalarOf(value uint32) string {
 	d := c.datums[value]
-	if d.hidden {
+	if d.hidden || d.unknown {
 		return ""
 	}
 	if d.kind == values.String {

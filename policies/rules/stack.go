@@ -308,6 +308,9 @@ func (s *Stacks) text(path []string, at level, layer, most int) string {
 
 // isHidden reports whether n, at a path that hide is said of, is a secret.
 func isHidden(n *values.Node, hide bool) bool {
+	if n.Unknown {
+		return false // what stands there is where it is from
+	}
 	return hide || n.Secret || n.Kind == values.String && isCredential(n.Text)
 }
 
@@ -323,6 +326,8 @@ func scalarText(n *values.Node, hide bool) string {
 		return "false"
 	case n.Kind == values.Number:
 		return numberText(wholeText(n), n.Num)
+	case n.Unknown:
+		return n.Text
 	case n.Kind == values.String:
 		return quote(n.Text)
 	default:
@@ -344,6 +349,9 @@ func writeDigest(h hash.Hash, n *values.Node) {
 	text := func(v string) {
 		number(uint64(len(v)))
 		_, _ = io.WriteString(h, v)
+	}
+	if n.Unknown {
+		number(unknownKind)
 	}
 	number(uint64(n.Kind))
 	switch n.Kind {

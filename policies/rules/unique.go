@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -30,20 +31,29 @@ type spot struct {
 
 // differAll asks that a value at any of the paths stands in one cluster only.
 func (c *comparer) differAll(g keypath.Glob, paths []uint32) {
-	spots := map[string][]spot{}
+	spots, unknown := map[string][]spot{}, map[string][]spot{}
 	for _, p := range paths {
 		for _, at := range c.column(p) {
-			if value := c.row(at).value; !c.bears(kindOf(value)) && !c.isNothing(value) {
+			value := c.row(at).value
+			switch {
+			case c.bears(kindOf(value)), c.isNothing(value):
+			case c.isUnknown(value):
+				text := c.shortText(value)
+				unknown[text] = append(unknown[text], spot{p, at})
+			default:
 				text := c.sameText(value)
 				spots[text] = append(spots[text], spot{p, at})
 			}
 		}
 	}
-	if len(spots) == 0 {
+	if len(spots)+len(unknown) == 0 {
 		c.out.add(c.nothingAt(Unique, g, paths))
 		return
 	}
 	var found []finding.Finding
+	if len(unknown) > 0 && len(c.clusters) > 1 {
+		found = append(found, c.untold(g, unknown))
+	}
 	for _, at := range spots {
 		slices.SortStableFunc(at, func(a, b spot) int { return int(a.cell.cluster) - int(b.cell.cluster) })
 		at = slices.CompactFunc(at, func(a, b spot) bool { return a.cell.cluster == b.cell.cluster })
@@ -93,6 +103,24 @@ func (c *comparer) shared(g keypath.Glob, at []spot) finding.Finding {
 	f.Holdings = []finding.Holding{h}
 	f.Message = fmt.Sprintf("expected a value of its own in every cluster, found %s in %s", h.Value, names(h.Places))
 	f.Fix = fmt.Sprintf("give all but one of them another value, or take %s off spec.unique in %s", g, c.opts.GateFile)
+	return f
+}
+
+// untold is the finding of values that cannot be read in Git: they may be those of
+// other clusters.
+func (c *comparer) untold(g keypath.Glob, unknown map[string][]spot) finding.Finding {
+	f := finding.Finding{Rule: Unique, Path: g.String()}
+	var parts []string
+	for _, text := range slices.Sorted(maps.Keys(unknown)) {
+		h := finding.Holding{Value: shorten(text)}
+		for _, s := range unknown[text] {
+			h.Places = append(h.Places, finding.Place{Cluster: c.opts.Clusters[s.cell.cluster], Position: c.place(s.path, s.cell.cluster)})
+		}
+		f.Holdings = append(f.Holdings, h)
+		parts = append(parts, h.Value+" in "+names(h.Places))
+	}
+	f.Message = "expected a value of its own in every cluster, found what cannot be read in Git: " + strings.Join(parts, "; ")
+	f.Fix = fmt.Sprintf("set it in plain values, or take %s off spec.unique in %s", g, c.opts.GateFile)
 	return f
 }
 

@@ -31,8 +31,10 @@ type datum struct {
 	kind values.Kind
 	// hidden is true when text is a keyed hash and not the value.
 	hidden bool
-	num    uint64
-	text   string
+	// unknown is true when text says where a value is from that cannot be read.
+	unknown bool
+	num     uint64
+	text    string
 }
 
 // edge leads from a path to one below it.
@@ -253,6 +255,12 @@ func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
 	free := w.nodes[path].allowed && !w.nodes[path].kept && !isEmpty(n)
 	if free && w.secrets == nil {
 		return setScalar
+	}
+	if n.Unknown {
+		if free {
+			return setScalar
+		}
+		return w.intern(datum{kind: n.Kind, unknown: true, text: n.Text})
 	}
 	hide = hide || n.Secret
 	if n.Kind == values.String && !hide {

@@ -24,6 +24,9 @@ type Assignment struct {
 	Position finding.Position
 	// Secret is true when a Secret gave the value.
 	Secret bool
+	// Unknown is true when the value cannot be read, and Value says where it is
+	// from.
+	Unknown bool
 }
 
 // Setting is how an Assignment is read.
@@ -178,7 +181,7 @@ func placed(kind Kind, at finding.Position) *Node {
 // scalarOf is a scalar that Helm's parser made.
 func scalarOf(v any, by Assignment) *Node {
 	n := placed(Null, by.Position)
-	n.Secret = by.Secret
+	n.Secret, n.Unknown = by.Secret, by.Unknown
 	switch v := v.(type) {
 	case bool:
 		n.Kind = Bool

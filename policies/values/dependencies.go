@@ -56,8 +56,12 @@ func (c *Chart) switchDependencies(user *Node, path string) error {
 	if err != nil {
 		return err
 	}
-	switchByTags(c.md.Dependencies, merged)
-	switchByConditions(c.md.Dependencies, merged, path)
+	if err := switchByTags(c.md.Dependencies, merged); err != nil {
+		return err
+	}
+	if err := switchByConditions(c.md.Dependencies, merged, path); err != nil {
+		return err
+	}
 	off := map[string]bool{}
 	var kept []*chart.Dependency
 	for _, r := range c.md.Dependencies {
@@ -132,35 +136,55 @@ func compatible(constraint, version string) bool {
 	return err == nil && c.Check(v)
 }
 
-func switchByTags(reqs []*chart.Dependency, merged *Node) {
+func switchByTags(reqs []*chart.Dependency, merged *Node) error {
 	tags := merged.Get("tags")
 	if tags == nil || tags.Kind != Map {
-		return
+		return nil
 	}
 	for _, r := range reqs {
 		var on, off bool
 		for _, tag := range r.Tags {
-			if v := tags.Get(tag); v != nil && v.Kind == Bool {
+			v := tags.Get(tag)
+			switch {
+			case v == nil:
+			case v.Unknown:
+				return unknownSwitch(v, "tags."+tag, r)
+			case v.Kind == Bool:
 				on, off = on || v.Num != 0, off || v.Num == 0
 			}
 		}
 		r.Enabled = on || !off
 	}
+	return nil
+}
+
+// unknownSwitch is the error where it cannot be told whether a subchart is on.
+func unknownSwitch(v *Node, key string, r *chart.Dependency) error {
+	return &Error{
+		Position: v.Position(), Key: key,
+		Problem: fmt.Sprintf("expected a boolean that switches subchart %q, found %s, which cannot be read in Git", r.Name, v.Text),
+		Remedy:  "set it in plain values",
+	}
 }
 
 // switchByConditions takes the first condition that names a boolean.
-func switchByConditions(reqs []*chart.Dependency, merged *Node, path string) {
+func switchByConditions(reqs []*chart.Dependency, merged *Node, path string) error {
 	for _, r := range reqs {
 		for _, condition := range strings.Split(strings.TrimSpace(r.Condition), ",") {
 			if condition == "" {
 				continue
 			}
-			if v := merged.lookup(path + condition); v != nil && v.Kind == Bool {
+			v := merged.lookup(path + condition)
+			if v != nil && v.Unknown {
+				return unknownSwitch(v, path+condition, r)
+			}
+			if v != nil && v.Kind == Bool {
 				r.Enabled = v.Num != 0
 				break
 			}
 		}
 	}
+	return nil
 }
 
 // lookup finds a value by a path with dots, nil when there is none.

@@ -46,6 +46,9 @@ type Node struct {
 	Kind Kind
 	// Secret is true of a scalar that a Secret gave: it is never shown.
 	Secret bool
+	// Unknown is true of a String that stands for a scalar which cannot be read in
+	// Git. Text says where that is from, and is no value.
+	Unknown bool
 	// Num is the number; for a Bool 0 or 1.
 	Num float64
 	// Text is the string.
@@ -191,7 +194,13 @@ func (n *Node) deep() *Node {
 
 // Native is the value as encoding/json would give it: nil, bool, float64,
 // string, []any and map[string]any. Each call makes a new one.
-func (n *Node) Native() any {
+func (n *Node) Native() any { return n.NativeWith(nil) }
+
+// NativeWith is Native with what unknown makes of the text of every Unknown.
+func (n *Node) NativeWith(unknown func(text string) any) any {
+	if n.Unknown && unknown != nil {
+		return unknown(n.Text)
+	}
 	switch n.Kind {
 	case Bool:
 		return n.Num != 0
@@ -200,11 +209,15 @@ func (n *Node) Native() any {
 	case String:
 		return n.Text
 	case Map:
-		return n.NativeMap()
+		m := make(map[string]any, len(n.Fields))
+		for _, f := range n.Fields {
+			m[f.Key] = f.Value.NativeWith(unknown)
+		}
+		return m
 	case List:
 		list := make([]any, len(n.Items))
 		for i, item := range n.Items {
-			list[i] = item.Native()
+			list[i] = item.NativeWith(unknown)
 		}
 		return list
 	default:
