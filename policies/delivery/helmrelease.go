@@ -113,8 +113,14 @@ func (h *fluxRelease) chart(r *gate.Release) error {
 	}
 	h.tellSource(target)
 	dir := path.Clean(strings.TrimPrefix(f.text("chart"), "/"))
-	if kind == "GitRepository" && h.here(target) && exists(h.x.tree, path.Join(dir, "Chart.yaml")) {
-		r.Chart = dir
+	if kind == kindGitRepository && exists(h.x.tree, path.Join(dir, "Chart.yaml")) {
+		here, err := h.here(target, f.get("chart"))
+		if err != nil {
+			return err
+		}
+		if here {
+			r.Chart = dir
+		}
 	}
 	if f.err != nil {
 		return f.err
@@ -141,13 +147,23 @@ func (h *fluxRelease) tellSource(target *object) {
 	h.tell("ref", f.get("spec", "ref"))
 }
 
-// here reports whether a GitRepository, which may not lie in Git itself, is
-// this repository.
-func (h *fluxRelease) here(target *object) bool {
-	if target == nil || h.x.here.url == "" {
-		return true
+// here reports whether a GitRepository is this repository. One that does not lie
+// in Git itself is taken for it; where there is one, it may be any, and the
+// folder that a chart has in it may be another chart's here.
+func (h *fluxRelease) here(target *object, chart *values.Node) (bool, error) {
+	if target == nil {
+		return true, nil
 	}
-	return h.x.here.is(target.fields().text("spec", "url"))
+	f := target.fields()
+	url := f.of(values.String, []string{"spec", "url"})
+	switch {
+	case f.err != nil || url == nil:
+		return false, f.err
+	case h.x.here.url == "":
+		return false, h.object.failAt(chart, fmt.Sprintf("has its chart in %s, whose url at %s may be that of another repository than this one", target.title(), url.Position()),
+			"say this repository's URL in repository of spec.clustersFrom, as a GitRepository writes it; the chart of another one is not looked at")
+	}
+	return h.x.here.is(url.Text), nil
 }
 
 // valuesFiles are files of the chart's source that take the place of the

@@ -13,6 +13,7 @@ const (
 	kindApplication    = "Application"
 	kindApplicationSet = "ApplicationSet"
 	kindHelmRelease    = "HelmRelease"
+	kindGitRepository  = "GitRepository"
 	kindConfigMap      = "ConfigMap"
 	kindSecret         = "Secret"
 	kindSealedSecret   = "SealedSecret"
@@ -31,7 +32,7 @@ func group(kind string) string {
 		return "bitnami.com"
 	case kindExternalSecret:
 		return "external-secrets.io"
-	case "HelmChart", "HelmRepository", "GitRepository", "OCIRepository", "Bucket":
+	case "HelmChart", "HelmRepository", kindGitRepository, "OCIRepository", "Bucket":
 		return "source.toolkit.fluxcd.io"
 	case kindConfigMap, kindSecret:
 		return ""

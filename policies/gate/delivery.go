@@ -27,7 +27,8 @@ type ClustersFrom struct {
 	// chart or its path. Needed when several could be Helm charts.
 	Source string `json:"source,omitempty"`
 	// Repository is this repository's URL as the objects write it. Needed when
-	// they name several Git repositories.
+	// Applications name several Git repositories, and when a HelmRelease has its
+	// chart in a GitRepository that is among the objects.
 	Repository string `json:"repository,omitempty"`
 	// ArgoClusters are the clusters that Argo CD knows, for the cluster
 	// generator of an ApplicationSet, which asks Argo CD and not Git.
