@@ -219,6 +219,11 @@ func (x *expansion) clusters(ctx context.Context) ([]gate.Cluster, error) {
 		if err != nil {
 			return nil, err
 		}
+		if o.kind == kindHelmRelease {
+			if err := x.heed(ctx, o, name, release); err != nil {
+				return nil, err
+			}
+		}
 		found = append(found, gate.Cluster{Name: name, Release: release})
 	}
 	return found, nil

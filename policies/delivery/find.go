@@ -185,6 +185,12 @@ func hasKustomization(t *tree.Tree, dir string) bool {
 	return false
 }
 
+// isFolder reports whether a folder lies at name.
+func isFolder(t *tree.Tree, name string) bool {
+	info, err := fs.Stat(t.FS(), name)
+	return err == nil && info.IsDir()
+}
+
 // exists reports whether a regular file lies at name.
 func exists(t *tree.Tree, name string) bool {
 	real, err := t.Real(name)

@@ -13,6 +13,7 @@ const (
 	kindApplication    = "Application"
 	kindApplicationSet = "ApplicationSet"
 	kindHelmRelease    = "HelmRelease"
+	kindKustomization  = "Kustomization" // Flux's, not Kustomize's
 	kindGitRepository  = "GitRepository"
 	kindConfigMap      = "ConfigMap"
 	kindSecret         = "Secret"
@@ -28,6 +29,8 @@ func group(kind string) string {
 		return "argoproj.io"
 	case kindHelmRelease:
 		return "helm.toolkit.fluxcd.io"
+	case kindKustomization:
+		return "kustomize.toolkit.fluxcd.io"
 	case kindSealedSecret:
 		return "bitnami.com"
 	case kindExternalSecret:

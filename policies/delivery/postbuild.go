@@ -229,12 +229,16 @@ func (p *postBuild) value(text string) (value string, length int, err error) {
 	if !listed && m[2] == "" {
 		return "", 0, &badExpression{text: m[0], name: m[1]}
 	}
-	// Flux takes line ends out of the values, and the default for an empty one.
-	value = strings.ReplaceAll(strings.ReplaceAll(value, clusterMark, p.cluster), "\n", "")
-	if value == "" {
+	if value = p.text(value); value == "" { // whether it is set or not, in Flux
 		value = m[3]
 	}
 	return value, len(m[0]), nil
+}
+
+// text is what a variable's value comes to on the cluster. Flux takes line ends
+// out.
+func (p *postBuild) text(value string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(value, clusterMark, p.cluster), "\n", "")
 }
 
 // replaced is what became of a value, with the places it had before. What did not

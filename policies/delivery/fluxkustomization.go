@@ -1,0 +1,214 @@
+package delivery
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/kustomize"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// changing are the fields of a Flux Kustomization's spec by which it may change
+// the objects that it applies, beside patches and variables.
+func changing() []string {
+	return []string{"patchesStrategicMerge", "patchesJson6902", "images", "components", "namePrefix", "nameSuffix"}
+}
+
+// heed refuses a HelmRelease that a Flux Kustomization among the objects changes
+// on its way to the cluster: what it gives is not what is in Git.
+func (x *expansion) heed(ctx context.Context, o *object, cluster string, r *gate.Release) error {
+	for _, k := range x.objects {
+		if k.kind != kindKustomization || k.cluster != "" && k.cluster != cluster {
+			continue
+		}
+		w := &way{x: x, by: k, spec: k.fields().below(k.node.Get("spec")), object: o, cluster: cluster, files: r.Files}
+		at, what := w.change()
+		substitutes := w.spec.get("postBuild", "substitute") != nil || w.spec.get("postBuild", "substituteFrom") != nil
+		if w.spec.err != nil {
+			return w.spec.err
+		}
+		if at == nil && !substitutes {
+			continue
+		}
+		if leads, err := w.leads(ctx); err != nil || !leads {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if at != nil {
+			return k.failAt(at, fmt.Sprintf("has %s, which may change %s at %s, and is not worked out here", what, o.title(), o.position()),
+				"move it into a kustomization.yaml and name that folder in kustomizations of spec.clustersFrom, or leave the Flux Kustomization out of what is named when it does not apply the HelmRelease")
+		}
+		if err := w.variables(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// way is a Flux Kustomization that may apply a HelmRelease.
+type way struct {
+	x       *expansion
+	by      *object
+	spec    *fields // of by
+	object  *object
+	cluster string
+	files   []string // that the HelmRelease is made of
+}
+
+// change is the first field that may change a HelmRelease or what it refers to,
+// and its name; nil when there is none.
+func (w *way) change() (at *values.Node, what string) {
+	for _, patch := range w.spec.list("patches") {
+		if w.mayPatch(patch) {
+			return patch, "spec.patches"
+		}
+	}
+	for _, field := range changing() {
+		if n := w.spec.get(field); n != nil && (n.Text != "" || len(n.Items) > 0) {
+			return n, "spec." + field
+		}
+	}
+	if n := w.spec.get("targetNamespace"); n != nil && textOf(n) != w.object.namespace {
+		return n, "spec.targetNamespace"
+	}
+	return nil, ""
+}
+
+var plainKind = regexp.MustCompile(`^\w+$`)
+
+// mayPatch reports whether a patch may be for a kind that is looked at. A patch
+// of another Kustomization may bring patches of HelmReleases.
+func (w *way) mayPatch(patch *values.Node) bool {
+	f := w.spec.below(patch)
+	kind := f.text("target", "kind")
+	if kind == "" && f.get("target") == nil {
+		if doc, err := values.Parse([]byte(f.text("patch")), patch.File, w.x.limits); err == nil {
+			kind = textOf(doc.Get("kind"))
+		}
+	}
+	return !plainKind.MatchString(kind) || group(kind) != "*"
+}
+
+// leads reports whether the Kustomization applies what the HelmRelease is made of:
+// what a build of its path reads, or all that lies below. Where that cannot be
+// found out it may.
+func (w *way) leads(ctx context.Context) (bool, error) {
+	if ref := w.spec.below(w.spec.get("sourceRef")); ref.text("kind") == kindGitRepository {
+		source, err := w.x.lookup(w.by, kindGitRepository, cmp.Or(ref.text("namespace"), w.by.namespace), ref.text("name"))
+		if err != nil {
+			return false, err
+		}
+		if source != nil && w.x.here.url != "" && !w.x.here.is(source.fields().text("spec", "url")) {
+			return false, nil // it is another repository that is applied
+		}
+	}
+	dir := path.Clean(strings.TrimPrefix(w.spec.text("path"), "/"))
+	if hasKustomization(w.x.tree, dir) {
+		built, err := kustomize.Build(ctx, w.x.tree.FS(), dir, kustomize.Limits{Files: maxBuildFiles, InputBytes: maxBuildBytes})
+		if err != nil {
+			return true, ctx.Err() //nolint:nilerr // what it applies is not known then
+		}
+		return slices.ContainsFunc(built.Files, func(f kustomize.File) bool { return slices.Contains(w.files, f.Name) }), nil
+	}
+	if dir == "." || !isFolder(w.x.tree, dir) {
+		return true, nil
+	}
+	return slices.ContainsFunc(w.files, func(name string) bool { return strings.HasPrefix(name, dir+"/") }), nil
+}
+
+// variables holds what is substituted against what the Gate says.
+func (w *way) variables() error {
+	by, err := w.x.substituted(w.by, w.cluster)
+	if err != nil {
+		return err
+	}
+	f := by.fields()
+	given := &postBuild{variables: w.x.from.Variables, cluster: w.cluster}
+	if table := f.table("spec", "postBuild", "substitute"); table != nil {
+		for _, v := range table.Fields {
+			if err := w.variable(given, v); err != nil {
+				return err
+			}
+		}
+	}
+	from := f.list("spec", "postBuild", "substituteFrom")
+	if f.err != nil {
+		return f.err
+	}
+	for _, o := range w.substituted() {
+		for _, m := range used.FindAllStringSubmatch(everyText(o.node), -1) {
+			if _, ok := w.x.from.Variables[m[1]]; !ok && len(from) > 0 {
+				return w.by.failAt(from[0], fmt.Sprintf("has spec.postBuild.substituteFrom, which may set %s, and %s uses that", m[1], o.title()),
+					"list "+m[1]+" in variables of spec.clustersFrom, with the value it has on the cluster")
+			}
+		}
+		if given.nothing() && mentions(o.node, "$$") {
+			return w.by.fail(fmt.Sprintf(`substitutes variables, by which "$$" in %s becomes "$", and spec.clustersFrom says of none what it becomes`, o.title()),
+				"list one or more of them in variables of spec.clustersFrom")
+		}
+	}
+	return nil
+}
+
+// variable holds one variable against what the Gate says of it.
+func (w *way) variable(given *postBuild, v values.Field) error {
+	if v.Value.Kind != values.String {
+		return w.by.failAt(v.Value, fmt.Sprintf("spec.postBuild.substitute.%s: expected a string, found %s", v.Key, v.Value.Kind), "put it into quotes")
+	}
+	says, listed := w.x.from.Variables[v.Key]
+	if !listed {
+		for _, o := range w.substituted() {
+			if slices.ContainsFunc(used.FindAllStringSubmatch(everyText(o.node), -1), func(m []string) bool { return m[1] == v.Key }) {
+				return w.by.failAt(v.Value, fmt.Sprintf("substitutes %s, which %s uses and spec.clustersFrom does not list", v.Key, o.title()),
+					"list it in variables of spec.clustersFrom, with the same value")
+			}
+		}
+		return nil
+	}
+	if given.text(says) != strings.ReplaceAll(v.Value.Text, "\n", "") {
+		return w.by.failAt(v.Value, fmt.Sprintf("substitutes %s by another value than variables of spec.clustersFrom says for cluster %s", v.Key, w.cluster),
+			"write the same value in both")
+	}
+	return nil
+}
+
+// substituted are the objects that the HelmRelease is made of and that variables
+// are put into.
+func (w *way) substituted() []*object {
+	var all []*object
+	for _, o := range w.x.objects {
+		if group(o.kind) == "*" || o.kind == kindKustomization || o.keepsVariables() || o.cluster != "" && o.cluster != w.cluster {
+			continue
+		}
+		if slices.ContainsFunc(o.files, func(name string) bool { return slices.Contains(w.files, name) }) {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// everyText are all keys and strings of a value, one a line.
+func everyText(n *values.Node) string {
+	var b strings.Builder
+	var walk func(n *values.Node)
+	walk = func(n *values.Node) {
+		b.WriteString(n.Text + "\n")
+		for _, f := range n.Fields {
+			b.WriteString(f.Key + "\n")
+			walk(f.Value)
+		}
+		for _, item := range n.Items {
+			walk(item)
+		}
+	}
+	walk(n)
+	return b.String()
+}

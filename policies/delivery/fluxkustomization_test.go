@@ -1,0 +1,100 @@
+package delivery
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/syncgate/syncgate/policies/gate"
+	"github.com/syncgate/syncgate/policies/tree"
+	"github.com/syncgate/syncgate/policies/values"
+)
+
+// TestFluxKustomizations: what a Flux Kustomization does to a HelmRelease on its
+// way is not in the HelmRelease's file.
+func TestFluxKustomizations(t *testing.T) {
+	const (
+		patch = `patches: [{target: {kind: HelmRelease}, patch: '[{op: replace, path: /spec/values/a, value: 9}]'}]`
+		here  = "path: ./apps, "
+	)
+	listed := map[string]string{"R": "${cluster}", "NUM": "3"}
+	tests := []struct {
+		name, spec string
+		cluster    string // of the Kustomization's file; eu
+		release    string // values of the HelmRelease
+		variables  map[string]string
+		repository string
+		fail       string
+	}{
+		{name: "nothing", spec: here + "prune: true, patches: [], namePrefix: ''"},
+		{name: "patches", spec: here + patch, fail: "eu/flux.yaml:6:29: Kustomization flux-system/apps: has spec.patches, which may change HelmRelease shop/shop at apps/eu/shop.yaml:3:1"},
+		{name: "no path", spec: patch, fail: "has spec.patches"},
+		{name: "root", spec: "path: ./, " + patch, fail: "has spec.patches"},
+		{name: "unknown path", spec: "path: ./nowhere, " + patch, fail: "has spec.patches"},
+		{name: "folder beside", spec: "path: ./infra, " + patch},
+		{name: "build that reads it", spec: "path: ./overlays/eu, " + patch, fail: "has spec.patches"},
+		{name: "build that does not", spec: "path: ./overlays/other, " + patch},
+		{name: "build that fails", spec: "path: ./overlays/broken, " + patch, fail: "has spec.patches"},
+		{name: "another cluster's", cluster: "us", spec: here + patch},
+		{name: "another repository's", repository: "https://example.com/here", spec: here + "sourceRef: {kind: GitRepository, name: other}, " + patch},
+		{name: "this repository's", repository: "https://example.com/here", spec: here + "sourceRef: {kind: GitRepository, name: this}, " + patch, fail: "has spec.patches"},
+		{name: "patch of another kind", spec: here + `patches: [{target: {kind: Deployment}, patch: x}, {patch: "{kind: Service, metadata: {name: x}}"}]`},
+		{name: "patch of some kinds", spec: here + `patches: [{target: {kind: ".*"}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch by name", spec: here + `patches: [{target: {name: shop}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch that says its kind", spec: here + `patches: [{patch: "{kind: HelmRelease, metadata: {name: shop}}"}]`, fail: "has spec.patches"},
+		{name: "patch of a Kustomization", spec: here + `patches: [{target: {kind: Kustomization}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patchesStrategicMerge", spec: here + "patchesStrategicMerge: [{kind: HelmRelease}]", fail: "has spec.patchesStrategicMerge"},
+		{name: "patchesJson6902", spec: here + "patchesJson6902: [{target: {kind: HelmRelease}}]", fail: "has spec.patchesJson6902"},
+		{name: "images", spec: here + "images: [{name: x, newTag: y}]", fail: "has spec.images"},
+		{name: "components", spec: here + "components: [../c]", fail: "has spec.components"},
+		{name: "namePrefix", spec: here + "namePrefix: x-", fail: "has spec.namePrefix"},
+		{name: "nameSuffix", spec: here + "nameSuffix: -x", fail: "has spec.nameSuffix"},
+		{name: "targetNamespace", spec: here + "targetNamespace: other", fail: "has spec.targetNamespace"},
+		{name: "same targetNamespace", spec: here + "targetNamespace: shop"},
+
+		{name: "variables as listed", variables: listed, release: "a: ${R}${NUM}", spec: here + `postBuild: {substitute: {R: eu, NUM: "3\n"}}`},
+		{name: "another value", variables: listed, release: "a: ${NUM}", spec: here + `postBuild: {substitute: {NUM: "4"}}`, fail: "eu/flux.yaml:6:49: Kustomization flux-system/apps: substitutes NUM by another value than variables of spec.clustersFrom says for cluster eu"},
+		{name: "said not to be substituted", variables: map[string]string{"NUM": "${NUM}"}, release: "a: ${NUM}", spec: here + `postBuild: {substitute: {NUM: "4"}}`, fail: "substitutes NUM by another value"},
+		{name: "not listed and not used", variables: listed, release: "a: ${NUM}", spec: here + `postBuild: {substitute: {X: "4"}}`},
+		{name: "not listed, with a default", variables: listed, release: "a: '${X:=5}'", spec: here + `postBuild: {substitute: {X: "4"}}`, fail: "substitutes X, which HelmRelease shop/shop uses and spec.clustersFrom does not list"},
+		{name: "set by the parent", variables: listed, release: "a: ${NUM}", spec: here + `postBuild: {substitute: {R: "${R}"}}`},
+		{name: "no text", variables: listed, spec: here + `postBuild: {substitute: {NUM: 3}}`, fail: "spec.postBuild.substitute.NUM: expected a string, found a number"},
+		{name: "from elsewhere", variables: listed, release: "a: ${NUM}", spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`},
+		{name: "from elsewhere, with a default", variables: listed, release: "a: '${X:=5}'", spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`, fail: "has spec.postBuild.substituteFrom, which may set X"},
+		{name: "escape", release: "a: a$$b", spec: here + `postBuild: {substitute: {X: "4"}}`, fail: `substitutes variables, by which "$$" in HelmRelease shop/shop becomes "$"`},
+		{name: "variables elsewhere", variables: listed, release: "a: ${NUM}", spec: `path: ./infra, postBuild: {substitute: {NUM: "4"}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.cluster == "" {
+				tt.cluster = "eu"
+			}
+			fsys := fstest.MapFS{}
+			for file, text := range map[string]string{
+				"apps/eu/shop.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+					"  chart: {spec: {chart: c, sourceRef: {kind: HelmRepository, name: r}}}\n  values:\n    " + tt.release + "\n",
+				tt.cluster + "/flux.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: flux-system}\nspec:\n  {\n    " +
+					tt.spec + "}\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nmetadata: {name: x}\nspec: {" + patch + "}\n",
+				"eu/sources.yaml": "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: this}\nspec: {url: 'https://example.com/here.git'}\n---\n" +
+					"apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: other}\nspec: {url: 'https://example.com/other'}\n",
+				"infra/x.yaml":                       "a: 1\n",
+				"overlays/eu/kustomization.yaml":     "resources: [../../apps/eu]\n",
+				"apps/eu/kustomization.yaml":         "resources: [shop.yaml]\n",
+				"overlays/other/kustomization.yaml":  "resources: [x.yaml]\n",
+				"overlays/other/x.yaml":              "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n",
+				"overlays/broken/kustomization.yaml": "resources: [https://example.com/x]\n",
+			} {
+				fsys[file] = &fstest.MapFile{Data: []byte(text)}
+			}
+			g := &gate.Gate{File: "syncgate.yaml"}
+			g.Spec.ClustersFrom = []gate.ClustersFrom{{Files: []string{"apps/${cluster}/shop.yaml", "${cluster}/*.yaml"}, Variables: tt.variables, Repository: tt.repository}}
+			_, err := Expand(t.Context(), tree.New(fsys), g, values.Limits{})
+			switch {
+			case tt.fail == "" && err != nil:
+				t.Error(err)
+			case tt.fail != "" && (err == nil || !strings.Contains(err.Error(), tt.fail)):
+				t.Errorf("got %v; want %s", err, tt.fail)
+			}
+		})
+	}
+}
