@@ -18,6 +18,9 @@ type candidate struct {
 	gate  gate.Gate
 	// again is true for another way to read what the candidate before it reads.
 	again bool
+	// dirs are the folders in which what it does not read is of interest, and
+	// left what is known to be left out.
+	dirs, left []string
 }
 
 // candidates are the ways to read the folder, the likeliest first.
@@ -157,65 +160,4 @@ func (s *survey) shared(releases []seenObject, p pattern) []string {
 		}
 	}
 	return files
-}
-
-// folders are folders of clusters that have the same files.
-func (s *survey) folders() []candidate {
-	var all []candidate
-	for _, p := range s.folderGroups() {
-		g := gate.Gate{}
-		var with []string
-		for _, name := range p.clusters {
-			c := gate.Cluster{Name: name}
-			for _, file := range p.files(s.plain, name) {
-				c.Values = append(c.Values, s.rel(file))
-			}
-			g.Spec.Clusters = append(g.Spec.Clusters, c)
-		}
-		if len(p.common(s.plain)) == 0 {
-			for _, file := range p.common(s.manifests) {
-				name := label(strings.TrimSuffix(file, path.Ext(file)))
-				g.Spec.Files = append(g.Spec.Files, gate.File{Name: name, Path: s.rel(path.Join(p.text, file)), Optional: true})
-				with = append(with, file)
-			}
-		} else {
-			with = p.common(s.plain)
-		}
-		switch {
-		case p.all(s.overlays):
-			g.Spec.Source.Kustomize = &gate.Directory{Path: s.rel(p.text)}
-		case len(s.charts) == 1:
-			g.Spec.Source.Helm = &gate.Helm{Chart: s.rel(s.charts[0])}
-		case len(p.common(s.manifests)) > 0:
-			g.Spec.Source.Plain = &gate.Directory{Path: s.rel(p.text)}
-		}
-		all = append(all, candidate{about: fmt.Sprintf("folders %s with %s", p.text, some(with)), gate: g})
-	}
-	return all
-}
-
-// valuesFolders are folders with a values file for each cluster.
-func (s *survey) valuesFolders() []candidate {
-	var all []candidate
-	for _, p := range patterns(s.plain, s.dir) {
-		if strings.Contains(path.Dir(p.text), mark) {
-			continue // a folder for each cluster
-		}
-		g := gate.Gate{}
-		var base []string
-		for _, file := range s.plain {
-			if path.Dir(file) == path.Dir(p.text) && sharedName(stem(file)) {
-				base = append(base, s.rel(file))
-			}
-		}
-		for _, name := range p.clusters {
-			file := s.rel(strings.ReplaceAll(p.text, mark, name))
-			g.Spec.Clusters = append(g.Spec.Clusters, gate.Cluster{Name: name, Values: append(slices.Clone(base), file)})
-		}
-		if len(s.charts) == 1 {
-			g.Spec.Source.Helm = &gate.Helm{Chart: s.rel(s.charts[0])}
-		}
-		all = append(all, candidate{about: fmt.Sprintf("values files %s", p.text), gate: g})
-	}
-	return all
 }

@@ -37,6 +37,8 @@ type Draft struct {
 	// Found says what the Gate is made of, and Left what else there is, and what
 	// was not understood. Both are for people.
 	Found, Left []string
+	// covers reports of a file whether the Gate reads it to compare it.
+	covers func(name string) bool
 }
 
 // NothingError says that nothing in a folder delivers to several clusters.
@@ -87,6 +89,7 @@ func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 			continue
 		}
 		d.Found = append([]string{c.about}, d.Found...)
+		d.Left = slices.Concat(c.left, s.uncovered(c.dirs, d.covers))
 		d.File = file
 		made = d
 	}
@@ -129,6 +132,11 @@ func try(ctx context.Context, fsys fs.FS, g *gate.Gate) (*Draft, error) {
 	}
 	if len(full.Spec.Clusters) < 2 {
 		return nil, fmt.Errorf("gives %d cluster, and there is nothing to compare with less than two", len(full.Spec.Clusters))
+	}
+	compared := *full
+	compared.Spec.Source = gate.Source{} // what is rendered is not all compared
+	if d.covers, err = compared.Guarded(); err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, c := range full.Spec.Clusters {

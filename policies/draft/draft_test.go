@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/syncgate/syncgate/policies"
 	"github.com/syncgate/syncgate/policies/gate"
@@ -81,6 +82,73 @@ func TestMake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMakeLayouts drafts a Gate for layouts of repositories, with the values of
+// each cluster and the chart.
+func TestMakeLayouts(t *testing.T) {
+	tests := []struct {
+		name string
+		fs   fstest.MapFS
+		dir  string
+		want []string // the chart, then each cluster with its values
+		left []string // all that is said beside it
+	}{
+		{
+			"a file that one cluster has",
+			files("env/prod-eu/values.yaml", "a: 1\n", "env/prod-us/values.yaml", "a: 1\n", "env/prod-us/extra.yaml", "b: 1\n"), ".",
+			[]string{"", "prod-eu env/prod-eu/values.yaml", "prod-us env/prod-us/values.yaml"},
+			[]string{"not covered: env/prod-us/extra.yaml"},
+		},
+		{
+			"files that every cluster has",
+			files("env/eu/values.yaml", "a: 1\n", "env/eu/extra.yaml", "a: 1\n", "env/us/values.yaml", "a: 1\n", "env/us/extra.yaml", "b: 1\n"), ".",
+			[]string{"", "eu env/eu/values.yaml env/eu/extra.yaml", "us env/us/values.yaml env/us/extra.yaml"},
+			[]string{"to confirm: the values of a cluster are values.yaml, extra.yaml, the last one wins"},
+		},
+		{
+			"a folder without the others' file",
+			files("env/eu/values.yaml", "a: 1\n", "env/us/values.yaml", "a: 1\n", "env/notes/todo.yaml", "b: 1\n"), ".",
+			[]string{"", "eu env/eu/values.yaml", "us env/us/values.yaml"},
+			[]string{"not covered: folder env/notes, which has no values.yaml", "not covered: env/notes/todo.yaml"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := Make(t.Context(), tt.fs, tt.dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tt.want, told(t, tt.fs, d)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if d := cmp.Diff(tt.left, d.Left, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("beside it (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// told is the chart of a draft and the values of its clusters. The draft must
+// hold as it is written.
+func told(t *testing.T, fsys fstest.MapFS, d Draft) []string {
+	t.Helper()
+	g, err := gate.Decode(d.Text, d.File)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, d.Text)
+	}
+	if found, err := policies.Validate(t.Context(), fsys, g, policies.Options{}); err != nil || len(found) > 0 {
+		t.Errorf("the draft does not hold: %v, %v", found, err)
+	}
+	chart := ""
+	if g.Spec.Source.Helm != nil {
+		chart = g.Spec.Source.Helm.Chart
+	}
+	all := []string{chart}
+	for _, c := range g.Spec.Clusters {
+		all = append(all, strings.Join(append([]string{c.Name}, c.Values...), " "))
+	}
+	return all
 }
 
 // TestMakeNothing says what was found and is of no use.

@@ -132,6 +132,23 @@ func (s *survey) file(t *tree.Tree, name string) {
 	}
 }
 
+// uncovered says which files below the folders a Gate does not read.
+func (s *survey) uncovered(dirs []string, covers func(name string) bool) []string {
+	const most = 10
+	var left []string
+	for _, file := range slices.Concat(s.plain, s.manifests) {
+		in := slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") })
+		if in && !covers(file) {
+			left = append(left, "not covered: "+file)
+		}
+	}
+	slices.Sort(left)
+	if len(left) > most {
+		left = append(left[:most], fmt.Sprintf("not covered: %d more files beside these", len(left)-most))
+	}
+	return left
+}
+
 // needs are the ConfigMaps that a HelmRelease takes values from.
 func needs(doc *values.Node) []string {
 	list := at(doc, "spec", "valuesFrom")

@@ -84,7 +84,7 @@ func cutShared(name string) (shared, cluster string, ok bool) {
 // covers reports whether a file lies where the pattern's files do.
 func (p pattern) covers(file string) bool {
 	return slices.ContainsFunc(p.clusters, func(c string) bool {
-		return path.Dir(file) == path.Dir(strings.ReplaceAll(p.text, mark, c))
+		return path.Dir(file) == path.Dir(p.of(c))
 	})
 }
 
@@ -106,18 +106,58 @@ func (s *survey) folderGroups() []pattern {
 	return all
 }
 
-// files are those that lie in the folder of one cluster, a values.yaml first.
+// of is the path of one cluster.
+func (p pattern) of(cluster string) string { return strings.ReplaceAll(p.text, mark, cluster) }
+
+// files are those that lie in the folder of one cluster.
 func (p pattern) files(list []string, cluster string) []string {
-	dir := strings.ReplaceAll(p.text, mark, cluster)
+	dir := p.of(cluster)
 	var found []string
 	for _, f := range list {
 		if path.Dir(f) == dir {
 			found = append(found, f)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b string) int {
+	return found
+}
+
+// count is how many clusters' folders have a file of each name.
+func (p pattern) count(list []string) map[string]int {
+	count := map[string]int{}
+	for _, c := range p.clusters {
+		for _, f := range p.files(list, c) {
+			count[path.Base(f)]++
+		}
+	}
+	return count
+}
+
+// common are the names of files that the folders of at least two clusters have.
+func (p pattern) common(list []string) []string {
+	var names []string
+	for name, n := range p.count(list) {
+		if n > 1 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// settle keeps the clusters that have the file that most of them have, and says
+// which files each of these has, a values.yaml first. Those without it may be
+// no clusters.
+func (p pattern) settle(list []string) (kept pattern, names []string) {
+	count := p.count(list)
+	names = p.common(list)
+	if len(names) == 0 {
+		return p, nil
+	}
+	slices.SortStableFunc(names, func(a, b string) int {
 		x, y := sharedName(stem(a)), sharedName(stem(b))
 		switch {
+		case count[a] != count[b]:
+			return count[b] - count[a]
 		case x == y:
 			return strings.Compare(a, b)
 		case x:
@@ -125,28 +165,19 @@ func (p pattern) files(list []string, cluster string) []string {
 		}
 		return 1
 	})
-	return found
-}
-
-// common are the names of files that the folders of at least two clusters have.
-func (p pattern) common(list []string) []string {
-	count := map[string]int{}
-	var names []string
+	kept.text = p.text
 	for _, c := range p.clusters {
-		for _, f := range p.files(list, c) {
-			base := path.Base(f)
-			if count[base]++; count[base] == 2 {
-				names = append(names, base)
-			}
+		if slices.Contains(list, path.Join(p.of(c), names[0])) {
+			kept.clusters = append(kept.clusters, c)
 		}
 	}
-	slices.Sort(names)
-	return names
+	count = kept.count(list)
+	return kept, slices.DeleteFunc(names, func(name string) bool { return count[name] < len(kept.clusters) })
 }
 
 // all reports whether the folder of every cluster is in the list.
 func (p pattern) all(list []string) bool {
 	return !slices.ContainsFunc(p.clusters, func(c string) bool {
-		return !slices.Contains(list, strings.ReplaceAll(p.text, mark, c))
+		return !slices.Contains(list, p.of(c))
 	})
 }
