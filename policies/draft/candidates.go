@@ -3,6 +3,7 @@ package draft
 import (
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -18,23 +19,25 @@ type candidate struct {
 	gate  gate.Gate
 	// again is true for another way to read what the candidate before it reads.
 	again bool
-	// dirs are the folders in which what it does not read is of interest, and
-	// left what is known to be left out.
-	dirs, left []string
+	// What it does not read is of interest in the folder in, and in the folders
+	// below and under them; left is known to be left out, or guessed.
+	in          string
+	below, left []string
 }
 
 // candidates are the ways to read the folder, the likeliest first.
 func (s *survey) candidates() []candidate {
-	all := slices.Concat(s.applicationSets(), s.applications(), s.builtReleases(), s.releases(), s.folders(), s.valuesFolders())
+	all := slices.Concat(s.applicationSets(), s.applications(), s.builtReleases(), s.releases(), s.umbrellas(), s.folders(), s.valuesFolders())
 	return all[:min(len(all), maxCandidates)]
 }
 
 // rel is a path of the tree as the Gate writes it.
 func (s *survey) rel(name string) string {
-	if s.dir == "." {
-		return name
+	rel, err := filepath.Rel(filepath.FromSlash(s.dir), filepath.FromSlash(name))
+	if err != nil {
+		return name // both are relative to the root, so there always is a way
 	}
-	return strings.TrimPrefix(name, s.dir+"/")
+	return filepath.ToSlash(rel)
 }
 
 func (s *survey) of(kind string) []seenObject {

@@ -89,7 +89,7 @@ func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 			continue
 		}
 		d.Found = append([]string{c.about}, d.Found...)
-		d.Left = slices.Concat(c.left, s.uncovered(c.dirs, d.covers))
+		d.Left = slices.Concat(c.left, s.uncovered(c, d.covers))
 		d.File = file
 		made = d
 	}

@@ -84,6 +84,10 @@ func TestMake(t *testing.T) {
 	}
 }
 
+func umbrella(name, version string) string {
+	return "apiVersion: v2\nname: " + name + "\nversion: 1.0.0\ndependencies: [{name: web, version: " + version + ", repository: \"https://charts.example.com\"}]\n"
+}
+
 // TestMakeLayouts drafts a Gate for layouts of repositories, with the values of
 // each cluster and the chart.
 func TestMakeLayouts(t *testing.T) {
@@ -91,7 +95,7 @@ func TestMakeLayouts(t *testing.T) {
 		name string
 		fs   fstest.MapFS
 		dir  string
-		want []string // the chart, then each cluster with its values
+		want []string // the chart, each cluster with its values, files and what differs in them
 		left []string // all that is said beside it
 	}{
 		{
@@ -111,6 +115,54 @@ func TestMakeLayouts(t *testing.T) {
 			files("env/eu/values.yaml", "a: 1\n", "env/us/values.yaml", "a: 1\n", "env/notes/todo.yaml", "b: 1\n"), ".",
 			[]string{"", "eu env/eu/values.yaml", "us env/us/values.yaml"},
 			[]string{"not covered: folder env/notes, which has no values.yaml", "not covered: env/notes/todo.yaml"},
+		},
+		{
+			"a chart with its values files, from the root",
+			files("charts/web/Chart.yaml", "name: web\nversion: 1.0.0\n", "charts/web/values.yaml", "a: 1\n", "charts/web/templates/a.yaml", "b: {{ .Values.b }}\n",
+				"charts/web/values-eu.yaml", "b: 1\n", "charts/web/values-us.yaml", "b: 2\n", "charts/web/ci/values-x.yaml", "b: 3\n"), ".",
+			[]string{"charts/web", "eu charts/web/values-eu.yaml", "us charts/web/values-us.yaml"},
+			nil,
+		},
+		{
+			"a chart with its values files, its folder named",
+			files("charts/web/Chart.yaml", "name: web\nversion: 1.0.0\n", "charts/web/values.yaml", "a: 1\n",
+				"charts/web/values-eu.yaml", "b: 1\n", "charts/web/values-us.yaml", "b: 2\n"), "charts/web",
+			[]string{".", "eu values-eu.yaml", "us values-us.yaml"},
+			nil,
+		},
+		{
+			"a chart at the root",
+			files("Chart.yaml", "name: web\nversion: 1.0.0\n", "values.yaml", "a: 1\n", "values-common.yaml", "a: 2\n", "values-eu.yaml", "b: 1\n", "values-us.yaml", "b: 2\n",
+				"mkdocs.yaml", "site: a\n", "codecov.yaml", "b: 1\n"), ".",
+			[]string{".", "eu values-common.yaml values-eu.yaml", "us values-common.yaml values-us.yaml"},
+			[]string{"to confirm: the first values of every cluster are values-common.yaml", "not covered: codecov.yaml", "not covered: mkdocs.yaml"},
+		},
+		{
+			"a chart at the root, dots in names",
+			files("Chart.yaml", "name: web\nversion: 1.0.0\n", "values.yaml", "a: 1\n", "values.eu.yaml", "b: 1\n", "values.us.yaml", "b: 2\n"), ".",
+			[]string{".", "eu values.eu.yaml", "us values.us.yaml"},
+			nil,
+		},
+		{
+			"a chart at the root, values in a folder",
+			files("Chart.yaml", "name: web\nversion: 1.0.0\n", "values.yaml", "a: 1\n", "values/eu.yaml", "b: 1\n", "values/us.yaml", "b: 2\n"), ".",
+			[]string{".", "eu values/eu.yaml", "us values/us.yaml"},
+			nil,
+		},
+		{
+			"a chart at the root, folders of clusters",
+			files("Chart.yaml", "name: web\nversion: 1.0.0\n", "values.yaml", "a: 1\n", "clusters/eu/values.yaml", "b: 1\n", "clusters/us/values.yaml", "b: 2\n"), ".",
+			[]string{".", "eu clusters/eu/values.yaml", "us clusters/us/values.yaml"},
+			nil,
+		},
+		{
+			"a chart for each cluster",
+			files("eu/Chart.yaml", umbrella("eu", "1.0.0"), "eu/values.yaml", "b: 1\n", "us/Chart.yaml", umbrella("us", "1.0.1"), "us/values.yaml", "b: 2\n"), ".",
+			[]string{"", "eu eu/values.yaml", "us us/values.yaml", "file ${cluster}/Chart.yaml", "$files.chart.dependencies[name=web].version", "$files.chart.name", "b"},
+			[]string{
+				"to confirm: eu, us are clusters, since their charts have the same dependencies and no templates",
+				"not covered: the defaults of the dependencies, and rendering: each cluster has a chart of its own, and source.helm.chart names one; compared are values.yaml, Chart.yaml",
+			},
 		},
 	}
 	for _, tt := range tests {
@@ -148,6 +200,14 @@ func told(t *testing.T, fsys fstest.MapFS, d Draft) []string {
 	for _, c := range g.Spec.Clusters {
 		all = append(all, strings.Join(append([]string{c.Name}, c.Values...), " "))
 	}
+	for _, f := range g.Spec.Files {
+		all = append(all, "file "+f.Path)
+	}
+	if len(g.Spec.Files) > 0 {
+		for _, p := range g.Spec.PerCluster {
+			all = append(all, p.Path)
+		}
+	}
 	return all
 }
 
@@ -177,5 +237,17 @@ func TestQuoted(t *testing.T) {
 		if got := out.Spec.PerCluster[0].Reason; got != text {
 			t.Errorf("wrote %q, read %q", text, got)
 		}
+	}
+}
+
+// TestMakeCharts holds that charts of applications are no clusters.
+func TestMakeCharts(t *testing.T) {
+	library := "dependencies: [{name: common, version: 1.0.0}]\n"
+	fsys := files("shop/Chart.yaml", "name: shop\n"+library, "shop/values.yaml", "a: 1\n", "shop/templates/a.yaml", "a: 1\n",
+		"blog/Chart.yaml", "name: blog\n"+library, "blog/values.yaml", "a: 1\n", "blog/templates/a.yaml", "a: 1\n")
+	d, err := Make(t.Context(), fsys, ".", "")
+	var nothing *NothingError
+	if !errors.As(err, &nothing) {
+		t.Errorf("got %v\n%s", err, d.Text)
 	}
 }

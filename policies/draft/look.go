@@ -26,9 +26,10 @@ type survey struct {
 	dir     string
 	objects []seenObject
 	// plain are YAML files without Kubernetes objects, manifests those with
-	// some; charts and overlays are folders.
-	plain, manifests, charts, overlays []string
-	puzzles                            []string
+	// some, defaults the values.yaml of charts; overlays are folders.
+	plain, manifests, defaults, overlays []string
+	charts                               []helmChart
+	puzzles                              []string
 }
 
 // seenObject is an Application, ApplicationSet or HelmRelease.
@@ -52,13 +53,16 @@ func look(ctx context.Context, fsys fs.FS, dir string) (*survey, error) {
 		case entries > maxEntries:
 			return fmt.Errorf("limit entries=%d hit at %s; name a folder nearer to the application", maxEntries, name)
 		case entry.IsDir():
-			return s.folder(fsys, name, entry)
+			return s.folder(t, name, entry)
 		case !entry.Type().IsRegular():
 			return nil
 		}
 		switch ext := path.Ext(name); {
 		case ext != ".yaml" && ext != ".yml", entry.Name() == gate.FileName, strings.HasPrefix(entry.Name(), "kustomization."),
-			entry.Name() == "Chart.yaml", slices.Contains(s.charts, path.Dir(name)):
+			entry.Name() == "Chart.yaml":
+			return nil
+		case entry.Name() == defaults && s.chartIn(path.Dir(name)) != nil:
+			s.defaults = append(s.defaults, name)
 			return nil
 		}
 		if files++; files > maxFiles {
@@ -74,20 +78,17 @@ func look(ctx context.Context, fsys fs.FS, dir string) (*survey, error) {
 }
 
 // folder notes what a folder is, and leaves out what is no part of a Gate.
-func (s *survey) folder(fsys fs.FS, name string, entry fs.DirEntry) error {
+func (s *survey) folder(t *tree.Tree, name string, entry fs.DirEntry) error {
 	base := entry.Name()
-	if name != s.dir && (strings.HasPrefix(base, ".") || base == "node_modules") {
+	if name != s.dir && (strings.HasPrefix(base, ".") || base == "node_modules" || inChart(base) && s.chartIn(path.Dir(name)) != nil) {
 		return fs.SkipDir
 	}
-	if slices.Contains(s.charts, path.Dir(name)) {
-		return fs.SkipDir // templates, subcharts
-	}
 	for _, file := range []string{"Chart.yaml", "kustomization.yaml", "kustomization.yml"} {
-		if _, err := fs.Stat(fsys, path.Join(name, file)); err != nil {
+		if _, err := fs.Stat(t.FS(), path.Join(name, file)); err != nil {
 			continue
 		}
 		if file == "Chart.yaml" {
-			s.charts = append(s.charts, name)
+			s.addChart(t, name)
 		} else {
 			s.overlays = append(s.overlays, name)
 		}
@@ -132,13 +133,13 @@ func (s *survey) file(t *tree.Tree, name string) {
 	}
 }
 
-// uncovered says which files below the folders a Gate does not read.
-func (s *survey) uncovered(dirs []string, covers func(name string) bool) []string {
+// uncovered says which files near a candidate the Gate does not read.
+func (s *survey) uncovered(c candidate, covers func(name string) bool) []string {
 	const most = 10
 	var left []string
 	for _, file := range slices.Concat(s.plain, s.manifests) {
-		in := slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(file, dir+"/") })
-		if in && !covers(file) {
+		near := path.Dir(file) == c.in || slices.ContainsFunc(c.below, func(dir string) bool { return within(file, dir) })
+		if near && !covers(file) {
 			left = append(left, "not covered: "+file)
 		}
 	}

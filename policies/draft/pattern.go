@@ -93,7 +93,9 @@ func (s *survey) folderGroups() []pattern {
 	files := slices.Concat(s.plain, s.manifests)
 	var dirs []string
 	for _, f := range files {
-		if d := path.Dir(f); !slices.Contains(dirs, d) && d != s.dir {
+		// A folder that is a chart is one of an application; umbrellas tells of
+		// those that are not.
+		if d := path.Dir(f); !slices.Contains(dirs, d) && d != s.dir && s.chartIn(d) == nil {
 			dirs = append(dirs, d)
 		}
 	}
