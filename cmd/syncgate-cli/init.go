@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,13 +33,21 @@ clusters. Write PATH/syncgate.yaml with the clusters and with the key paths that
 differ today under perCluster, for a person to confirm. What was found, and what
 was not understood, is said on stderr.
 
+A Gate guards one application. When there are several nothing is written, and
+stderr lists them with what to call for each: "syncgate init" with the folder
+that has one alone, or with a folder of the application's name, its chart's for
+one. When a PATH has no clusters, those of the application of that name are
+looked for in the whole repository.
+
 Only what holds is written: "syncgate validate" passes right after. A file that is
 there is not overwritten without --force.
 
 Exit codes: 0 written, 1 nothing found that delivers to two clusters or more, 2
-could not tell (unreadable, a limit hit, the file is there already).`,
+could not tell (several applications, unreadable, a limit hit, the file is there
+already).`,
 		Example: `  syncgate init
   syncgate init apps/shop --dry-run
+  syncgate init charts/shop
   syncgate init apps/shop --name shop --force`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -50,7 +59,7 @@ could not tell (unreadable, a limit hit, the file is there already).`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&opts.root, "root", "", "the repository's root (default: the nearest folder above PATH with .git, else the current folder)")
-	f.StringVar(&opts.name, "name", "", "the Gate's name (default: made of the folder's)")
+	f.StringVar(&opts.name, "name", "", "the Gate's name (default: made of the folder's, at the root of the application's)")
 	f.BoolVar(&opts.force, "force", false, "overwrite a syncgate.yaml that is there")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print what would be written on stdout, and write nothing")
 	return cmd
@@ -69,21 +78,20 @@ func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
 	d, err := draft.Make(cmd.Context(), repo.FS(), paths[0], opts.name)
 	var nothing *draft.NothingError
 	if errors.As(err, &nothing) {
-		for _, line := range nothing.Left {
-			fmt.Fprintf(stderr, "  %s\n", line)
-		}
+		lines(stderr, "  ", nothing.Left)
 		fmt.Fprintf(stderr, "syncgate: %v\n", err)
 		return exitError(exitNo)
+	}
+	var several *draft.SeveralError
+	if errors.As(err, &several) {
+		lines(stderr, "found: ", several.Apps)
+		lines(stderr, "  ", several.Left)
 	}
 	if err != nil {
 		return err
 	}
-	for _, line := range d.Found {
-		fmt.Fprintf(stderr, "found: %s\n", line)
-	}
-	for _, line := range d.Left {
-		fmt.Fprintf(stderr, "  %s\n", line)
-	}
+	lines(stderr, "found: ", d.Found)
+	lines(stderr, "  ", d.Left)
 	if opts.dryRun {
 		_, err := cmd.OutOrStdout().Write(d.Text)
 		return err
@@ -93,6 +101,12 @@ func runInit(cmd *cobra.Command, args []string, opts *initOptions) error {
 	}
 	fmt.Fprintf(stderr, "wrote %s with %d key paths to confirm\n", d.File, len(d.Gate.Spec.PerCluster))
 	return nil
+}
+
+func lines(w io.Writer, before string, list []string) {
+	for _, line := range list {
+		fmt.Fprintf(w, "%s%s\n", before, line)
+	}
 }
 
 // writeNew writes a file of the repository; one that is there only by force.

@@ -87,6 +87,54 @@ func TestInitNothing(t *testing.T) {
 	}
 }
 
+// TestInitSeveral holds that of several applications none is taken silently, and
+// that what is named for one drafts its Gate.
+func TestInitSeveral(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"shop", "blog"} {
+		for file, text := range map[string]string{
+			"charts/" + name + "/Chart.yaml":          "name: " + name + "\nversion: 1.0.0\n",
+			"charts/" + name + "/values.yaml":         "a: 1\n",
+			"clusters/eu/" + name + "/values.yaml":    "b: 1\n",
+			"clusters/us/" + name + "/values.yaml":    "b: 2\n",
+			".git/" + name:                            "",
+			"clusters/eu/" + name + "/dashboard.yaml": "c: 1\n",
+		} {
+			file = filepath.Join(root, filepath.FromSlash(file))
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	call := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs strings.Builder
+		if code := run(args, &out, &errs); code != want {
+			t.Fatalf("syncgate %s: exit code %d, want %d\n%s%s", strings.Join(args, " "), code, want, out.String(), errs.String())
+		}
+		return out.String() + errs.String()
+	}
+	out := call(exitUnknown, "init", root)
+	for _, want := range []string{"; syncgate init charts/blog\n", "; syncgate init charts/shop\n", "expected one application, found 2"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("expected %q in\n%s", want, out)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, "syncgate.yaml")); err == nil {
+		t.Error("a Gate was written")
+	}
+	shop := filepath.Join(root, "charts", "shop")
+	if out := call(0, "init", shop); !strings.Contains(out, "not covered: clusters/eu/shop/dashboard.yaml") {
+		t.Errorf("got %s", out)
+	}
+	if out := call(0, "validate", shop); !strings.Contains(out, "1 of 1 gate holds") {
+		t.Errorf("got %s", out)
+	}
+}
+
 // TestDeliveredRenders renders a cluster of each example whose values follow
 // from the objects of Argo CD and Flux.
 func TestDeliveredRenders(t *testing.T) {

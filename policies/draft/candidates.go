@@ -2,6 +2,7 @@ package draft
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,13 @@ const mark = "${cluster}"
 type candidate struct {
 	about string
 	gate  gate.Gate
+	// tier is the kind of reading, app the application's name, "" when nothing
+	// says it, and score how likely it is: 1, 0 when only its form speaks for it, -1 when
+	// what would be clusters are applications.
+	tier, app string
+	score     int
+	// main are the files and objects that are a cluster's own.
+	main []string
 	// again is true for another way to read what the candidate before it reads.
 	again bool
 	// What it does not read is of interest in the folder in, and in the folders
@@ -27,13 +35,39 @@ type candidate struct {
 
 // candidates are the ways to read the folder, the likeliest first.
 func (s *survey) candidates() []candidate {
-	all := slices.Concat(s.applicationSets(), s.applications(), s.builtReleases(), s.releases(), s.umbrellas(), s.folders(), s.valuesFolders())
-	return all[:min(len(all), maxCandidates)]
+	var all []candidate
+	for _, tier := range []struct {
+		name string
+		list []candidate
+	}{
+		{"ApplicationSets", s.applicationSets()},
+		{"Applications", s.applications()},
+		{"overlays", s.builtReleases()},
+		{"HelmReleases", s.releases()},
+		{"charts", s.umbrellas()},
+		{"folders", s.folders()},
+		{"values files", s.valuesFolders()},
+	} {
+		for _, c := range tier.list {
+			switch c.tier = tier.name; {
+			case c.score < 0:
+				s.apps = append(s.apps, "not used: "+c.about+": these are applications, by their charts' or their folder's name")
+			case s.only == "" || s.only == label(c.app):
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return b.score - a.score })
+	if len(all) > maxCandidates {
+		s.puzzles = append(s.puzzles, fmt.Sprintf("limit candidates=%d hit: %d more ways to read this are not tried; name a folder nearer to the application", maxCandidates, len(all)-maxCandidates))
+		all = all[:maxCandidates]
+	}
+	return all
 }
 
-// rel is a path of the tree as the Gate writes it.
+// rel is a path of the tree as the Gate writes it, from its own folder.
 func (s *survey) rel(name string) string {
-	rel, err := filepath.Rel(filepath.FromSlash(s.dir), filepath.FromSlash(name))
+	rel, err := filepath.Rel(filepath.FromSlash(s.gateDir), filepath.FromSlash(name))
 	if err != nil {
 		return name // both are relative to the root, so there always is a way
 	}
@@ -59,11 +93,13 @@ func (s *survey) applicationSets() []candidate {
 	for _, o := range s.of("ApplicationSet") {
 		about := fmt.Sprintf("ApplicationSet %s in %s", o.name, o.file)
 		base := gate.ClustersFrom{Files: []string{s.rel(o.file)}, Kind: "ApplicationSet"}
-		all = append(all, candidate{about: about, gate: from(base)})
+		c := candidate{about: about, gate: from(base), app: o.name, score: 1, main: []string{o.id()}}
+		all = append(all, c)
 		for _, name := range []string{o.name + "-" + mark, mark + "-" + o.name} {
 			named := base
 			named.Name = name
-			all = append(all, candidate{about: about + ", Applications " + name, gate: from(named), again: true})
+			c.about, c.gate, c.again = about+", Applications "+name, from(named), true
+			all = append(all, c)
 		}
 	}
 	return all
@@ -80,17 +116,29 @@ func (s *survey) applications() []candidate {
 			groups[stem] = append(groups[stem], o)
 		}
 	}
+	apartAs := map[string]bool{} // those of which others of the name go elsewhere
+	for _, list := range groups {
+		for _, o := range list {
+			apartAs[o.id()] = apartAs[o.id()] || len(list) > 1 && apart(list)
+		}
+	}
 	for stem, list := range groups {
 		if len(list) < 2 {
 			continue
 		}
 		f := gate.ClustersFrom{Kind: "Application", Name: stem}
+		c := candidate{about: fmt.Sprintf("%d Applications %s", len(list), stem), app: label(strings.ReplaceAll(stem, mark, "")), score: 1}
 		for _, o := range list {
+			c.main = append(c.main, o.id())
 			if file := s.rel(o.file); !slices.Contains(f.Files, file) {
 				f.Files = append(f.Files, file)
 			}
 		}
-		all = append(all, candidate{about: fmt.Sprintf("%d Applications %s", len(list), stem), gate: from(f)})
+		if !apart(list) && slices.ContainsFunc(list, func(o seenObject) bool { return apartAs[o.id()] }) {
+			c.score = 0 // applications of one cluster have names like these too
+		}
+		c.gate = from(f)
+		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
 		// More of them first; of as many the one whose stem is longer.
@@ -103,17 +151,40 @@ func (s *survey) applications() []candidate {
 	return all
 }
 
+// apart reports whether every Application goes to another cluster.
+func apart(list []seenObject) bool {
+	to := map[string]bool{}
+	for _, o := range list {
+		to[o.to] = true
+	}
+	return len(to) == len(list)
+}
+
 // builtReleases are HelmReleases and Applications that overlays build.
 func (s *survey) builtReleases() []candidate {
 	if len(s.of("HelmRelease"))+len(s.of("Application")) == 0 {
 		return nil
 	}
+	names := map[string][]string{}
+	var ids []string
+	for _, o := range slices.Concat(s.of("HelmRelease"), s.of("Application")) {
+		names[o.name] = append(names[o.name], o.id())
+		ids = append(ids, o.id())
+	}
 	var all []candidate
 	for _, p := range patterns(s.overlays, s.dir) {
-		all = append(all, candidate{
-			about: fmt.Sprintf("what %d Kustomize overlays %s build", len(p.clusters), p.text),
-			gate:  from(gate.ClustersFrom{Kustomizations: []string{s.rel(p.text)}}),
-		})
+		f := gate.ClustersFrom{Kustomizations: []string{s.rel(p.text)}}
+		c := candidate{about: fmt.Sprintf("what %d Kustomize overlays %s build", len(p.clusters), p.text), gate: from(f), app: s.appOf(p.text), main: ids}
+		if c.score = 1; s.axis(p) < 0 {
+			c.score = -1
+		}
+		all = append(all, c)
+		about := c.about
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			f.Name = name
+			c.about, c.gate, c.app, c.main, c.again = about+" as "+name, from(f), name, names[name], true
+			all = append(all, c)
+		}
 	}
 	return all
 }
@@ -143,7 +214,11 @@ func (s *survey) releases() []candidate {
 			for _, file := range s.shared(byName[name], p) {
 				f.Files = append(f.Files, s.rel(file))
 			}
-			all = append(all, candidate{about: fmt.Sprintf("HelmReleases %s in %s", name, p.text), gate: from(f)})
+			c := candidate{about: fmt.Sprintf("HelmReleases %s in %s", name, p.text), gate: from(f), app: name, score: 1}
+			for _, o := range byName[name] {
+				c.main = append(c.main, o.id())
+			}
+			all = append(all, c)
 		}
 	}
 	return all

@@ -65,14 +65,37 @@ func (s *survey) chartIn(dir string) *helmChart {
 	return nil
 }
 
-// chartOf is the chart that values below folder home belong to: the one around
-// them, else the only one in the nearest folder that has any. It says what of
-// that a person has to confirm; dir is "" when there is none.
-func (s *survey) chartOf(home string) (dir string, left []string) {
+// chartNamed is the folder of the only chart of an application's name, or "".
+func (s *survey) chartNamed(app string) string {
+	var dirs []string
+	for _, c := range s.charts {
+		if app != "" && (c.name == app || path.Base(c.dir) == app) {
+			dirs = append(dirs, c.dir)
+		}
+	}
+	if len(dirs) == 1 {
+		return dirs[0]
+	}
+	return ""
+}
+
+// chartOf is the chart that values of app below folder home belong to: the one
+// around them, else the one of the application's name, else the only one in the
+// nearest folder that has any, unless that has another application's name. It
+// says what of that a person has to confirm; dir is "" when there is none.
+func (s *survey) chartOf(home, app string) (dir string, left []string) {
 	for at := home; ; at = path.Dir(at) {
 		if s.chartIn(at) != nil {
 			return at, nil
 		}
+		if at == s.dir || at == "." {
+			break
+		}
+	}
+	if dir := s.chartNamed(app); dir != "" {
+		return dir, nil
+	}
+	for at := home; ; at = path.Dir(at) {
 		var below []string
 		for _, c := range s.charts {
 			if within(c.dir, at) {
@@ -80,12 +103,12 @@ func (s *survey) chartOf(home string) (dir string, left []string) {
 			}
 		}
 		switch {
-		case len(below) == 1:
+		case len(below) == 1 && (app == "" || s.appOf(below[0]) == "" || s.appOf(below[0]) == app):
 			return below[0], []string{"to confirm: chart " + below[0] + ", the only one near " + home}
-		case len(below) > 1:
-			return "", []string{"to confirm: no source, any chart of these may be it: " + some(below)}
+		case len(below) > 0:
+			return "", []string{"to confirm: no source, since none of these charts is sure to be the one: " + some(below)}
 		case at == s.dir || at == ".":
-			return "", nil
+			return "", []string{"to confirm: no source, only values, since there is no chart below " + at}
 		}
 	}
 }

@@ -54,50 +54,49 @@ func (e *NothingError) Error() string {
 		"write a syncgate.yaml by hand, or name the folder that has them"
 }
 
-// Make drafts a Gate for what lies in folder dir. name is the Gate's name; ""
-// means one that follows from the folder's.
+// Make drafts a Gate for what lies in folder dir. When nothing there delivers to
+// several clusters, it is for the application of the folder's name, wherever
+// that is: values of clusters often lie apart from the chart. name is the Gate's
+// name; "" means one that follows from the folder's, at the root from the
+// application's.
 func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 	s, err := look(ctx, fsys, dir)
 	if err != nil {
 		return Draft{}, err
 	}
-	if name == "" {
-		name = label(path.Base(dir))
+	blank := gate.Gate{APIVersion: gate.APIVersion, Kind: gate.Kind, File: path.Join(dir, gate.FileName)}
+	if blank.Metadata.Name = name; name == "" && dir != "." {
+		blank.Metadata.Name = label(path.Base(dir))
 	}
-	file := path.Join(dir, gate.FileName)
-	left := s.puzzles
-	var made *Draft
-	for _, c := range s.candidates() {
-		if made != nil && c.again {
-			continue
+	made, left, err := s.choose(ctx, fsys, blank)
+	if err == nil && len(made) == 0 && dir != "." {
+		nothing := &NothingError{Dir: dir, Left: slices.Concat(s.puzzles, left, s.apps)}
+		if s, err = look(ctx, fsys, "."); err != nil {
+			nothing.Left = append(nothing.Left, oneLine(err))
+			return Draft{}, nothing
 		}
-		if made != nil {
-			left = append(left, "also there, and not used: "+c.about)
-			continue
+		s.gateDir, s.only = dir, label(path.Base(dir))
+		if made, left, err = s.choose(ctx, fsys, blank); err == nil && len(made) == 0 {
+			return Draft{}, nothing
 		}
-		g := c.gate
-		g.APIVersion, g.Kind, g.Metadata.Name, g.File = gate.APIVersion, gate.Kind, name, file
-		d, err := try(ctx, fsys, &g)
-		if ctx.Err() != nil {
-			return Draft{}, ctx.Err()
-		}
-		if err != nil && c.again {
-			continue
-		}
-		if err != nil {
-			left = append(left, fmt.Sprintf("not usable: %s: %s", c.about, oneLine(err)))
-			continue
-		}
-		d.Found = append([]string{c.about}, d.Found...)
-		d.Left = slices.Concat(c.left, s.uncovered(c, d.covers))
-		d.File = file
-		made = d
+		left = append(left, fmt.Sprintf("to confirm: %s has no clusters, so what is called %s elsewhere is taken", dir, s.only))
 	}
-	if made == nil {
-		return Draft{}, &NothingError{Dir: dir, Left: left}
+	left = slices.Concat(s.puzzles, left)
+	switch {
+	case err != nil:
+		return Draft{}, err
+	case len(made) == 0:
+		return Draft{}, &NothingError{Dir: dir, Left: slices.Concat(left, s.apps)}
+	case len(made) > 1:
+		return Draft{}, s.several(made, left)
 	}
-	made.Left = append(left, made.Left...)
-	return *made, nil
+	d, c := made[0].draft, made[0].candidate
+	d.File, d.Found = blank.File, append([]string{c.about}, d.Found...)
+	if c.score == 0 {
+		left = append(left, "to confirm: these are clusters; nothing but how alike they are says so")
+	}
+	d.Left = slices.Concat(left, c.left, s.uncovered(c, d.covers))
+	return *d, nil
 }
 
 func oneLine(err error) string {

@@ -2,6 +2,8 @@ package draft
 
 import (
 	"errors"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -31,6 +33,13 @@ func twoSources(name, cluster string) string {
 		"}\n  sources: [{repoURL: https://charts.example.com, chart: app, targetRevision: 1.0.0}, {repoURL: https://git.example.com, path: extra-" + cluster + "}]\n"
 }
 
+// helmApplication has its values in the file of its cluster.
+func helmApplication(name, cluster string) string {
+	return "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: " + name + "-" + cluster +
+		"}\nspec:\n  destination: {server: https://kubernetes.default.svc}\n" +
+		"  source: {repoURL: https://git.example.com/a.git, path: charts/shop, helm: {valueFiles: [/clusters/" + cluster + "/values.yaml]}}\n"
+}
+
 func TestMake(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -45,6 +54,10 @@ func TestMake(t *testing.T) {
 			"eu us", "", ""},
 		{"Applications with a source beside the chart", files("a/shop-eu.yaml", twoSources("shop-eu", "eu"), "a/shop-us.yaml", twoSources("shop-us", "us")),
 			"eu us", "$source.after[0].path", ""},
+		{"Applications that go to their own cluster, before the values that they read",
+			files(append(charts("shop"), "clusters/eu/app.yaml", helmApplication("shop", "eu"), "clusters/us/app.yaml", helmApplication("shop", "us"),
+				"clusters/eu/values.yaml", "a: 1\n", "clusters/us/values.yaml", "a: 2\n")...),
+			"eu us", "a", "also there, and not used: folders clusters/${cluster} with values.yaml"},
 		{"values files with a prefix", files("values.yaml", "a: 1\n", "values-eu.yaml", "b: 1\n", "values-us.yaml", "b: 2\n"), "eu us", "b", ""},
 		{"folders", files("eu/values.yaml", "list: [{name: a, v: 1}, {name: b}]\n", "us/values.yaml", "list: [{name: b}, {name: a, v: 2}]\n"),
 			"eu us", "list[name=a].v", ""},
@@ -102,19 +115,19 @@ func TestMakeLayouts(t *testing.T) {
 			"a file that one cluster has",
 			files("env/prod-eu/values.yaml", "a: 1\n", "env/prod-us/values.yaml", "a: 1\n", "env/prod-us/extra.yaml", "b: 1\n"), ".",
 			[]string{"", "prod-eu env/prod-eu/values.yaml", "prod-us env/prod-us/values.yaml"},
-			[]string{"not covered: env/prod-us/extra.yaml"},
+			[]string{"to confirm: no source, only values, since there is no chart below .", "not covered: env/prod-us/extra.yaml"},
 		},
 		{
 			"files that every cluster has",
 			files("env/eu/values.yaml", "a: 1\n", "env/eu/extra.yaml", "a: 1\n", "env/us/values.yaml", "a: 1\n", "env/us/extra.yaml", "b: 1\n"), ".",
 			[]string{"", "eu env/eu/values.yaml env/eu/extra.yaml", "us env/us/values.yaml env/us/extra.yaml"},
-			[]string{"to confirm: the values of a cluster are values.yaml, extra.yaml, the last one wins"},
+			[]string{"to confirm: the values of a cluster are values.yaml, extra.yaml, the last one wins", "to confirm: no source, only values, since there is no chart below ."},
 		},
 		{
 			"a folder without the others' file",
 			files("env/eu/values.yaml", "a: 1\n", "env/us/values.yaml", "a: 1\n", "env/notes/todo.yaml", "b: 1\n"), ".",
 			[]string{"", "eu env/eu/values.yaml", "us env/us/values.yaml"},
-			[]string{"not covered: folder env/notes, which has no values.yaml", "not covered: env/notes/todo.yaml"},
+			[]string{"not covered: folder env/notes, which has no values.yaml", "to confirm: no source, only values, since there is no chart below .", "not covered: env/notes/todo.yaml"},
 		},
 		{
 			"a chart with its values files, from the root",
@@ -160,7 +173,7 @@ func TestMakeLayouts(t *testing.T) {
 			files("eu/Chart.yaml", umbrella("eu", "1.0.0"), "eu/values.yaml", "b: 1\n", "us/Chart.yaml", umbrella("us", "1.0.1"), "us/values.yaml", "b: 2\n"), ".",
 			[]string{"", "eu eu/values.yaml", "us us/values.yaml", "file ${cluster}/Chart.yaml", "$files.chart.dependencies[name=web].version", "$files.chart.name", "b"},
 			[]string{
-				"to confirm: eu, us are clusters, since their charts have the same dependencies and no templates",
+				"to confirm: these are clusters; nothing but how alike they are says so",
 				"not covered: the defaults of the dependencies, and rendering: each cluster has a chart of its own, and source.helm.chart names one; compared are values.yaml, Chart.yaml",
 			},
 		},
@@ -176,6 +189,124 @@ func TestMakeLayouts(t *testing.T) {
 			}
 			if d := cmp.Diff(tt.left, d.Left, cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("beside it (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// grid has two applications on two clusters, at paths made of both names.
+func grid(at string, more ...string) fstest.MapFS {
+	var list []string
+	for _, cluster := range []string{"eu", "us"} {
+		for _, app := range []string{"shop", "blog"} {
+			list = append(list, strings.NewReplacer("C", cluster, "A", app).Replace(at), "a: "+cluster+"\n")
+		}
+	}
+	return files(append(list, more...)...)
+}
+
+func charts(names ...string) []string {
+	var list []string
+	for _, name := range names {
+		list = append(list, "charts/"+name+"/Chart.yaml", "name: "+name+"\nversion: 1.0.0\n", "charts/"+name+"/values.yaml", "a: 1\n", "charts/"+name+"/templates/a.yaml", "a: 1\n")
+	}
+	return list
+}
+
+// TestMakeSeveral names each of several applications, and drafts the one that is
+// called for.
+func TestMakeSeveral(t *testing.T) {
+	releases := func(c string) string {
+		r := "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: NAME}\nspec: {chart: {spec: {chart: NAME, version: 1.0.0, sourceRef: {kind: HelmRepository, name: x}}}, values: {a: " + c + "}}\n"
+		return strings.ReplaceAll(r, "NAME", "shop") + "---\n" + strings.ReplaceAll(r, "NAME", "blog")
+	}
+	tests := []struct {
+		name string
+		fs   fstest.MapFS
+		apps []string // the applications, and what to call
+		dir  string   // what is called, and its draft
+		want []string
+	}{
+		{
+			"folders of clusters, with charts", grid("clusters/C/A/values.yaml", charts("shop", "blog")...),
+			[]string{"blog: syncgate init charts/blog", "shop: syncgate init charts/shop"}, "charts/shop",
+			[]string{".", "eu ../../clusters/eu/shop/values.yaml", "us ../../clusters/us/shop/values.yaml"},
+		},
+		{
+			"files of clusters, with charts", grid("clusters/C/A.yaml", charts("shop", "blog")...),
+			[]string{"blog: syncgate init charts/blog", "shop: syncgate init charts/shop"}, "charts/blog",
+			[]string{".", "eu ../../clusters/eu/blog.yaml", "us ../../clusters/us/blog.yaml"},
+		},
+		{
+			"folders of clusters", grid("clusters/C/A/values.yaml", "gates/shop/README.md", ""),
+			[]string{"blog: mkdir -p gates/blog && syncgate init gates/blog", "shop: mkdir -p gates/shop && syncgate init gates/shop"}, "gates/shop",
+			[]string{"", "eu ../../clusters/eu/shop/values.yaml", "us ../../clusters/us/shop/values.yaml"},
+		},
+		{
+			"folders of applications", grid("apps/A/C.yaml"),
+			[]string{"blog: syncgate init apps/blog", "shop: syncgate init apps/shop"}, "apps/shop",
+			[]string{"", "eu eu.yaml", "us us.yaml"},
+		},
+		{
+			"values files beside charts", grid("charts/A/values-C.yaml", charts("shop", "blog")...),
+			[]string{"blog: syncgate init charts/blog", "shop: syncgate init charts/shop"}, "charts/shop",
+			[]string{".", "eu values-eu.yaml", "us values-us.yaml"},
+		},
+		{
+			"folders of applications, with charts elsewhere", grid("values/A/C.yaml", charts("shop", "blog")...),
+			[]string{"blog: syncgate init charts/blog", "shop: syncgate init charts/shop"}, "charts/shop",
+			[]string{".", "eu ../../values/shop/eu.yaml", "us ../../values/shop/us.yaml"},
+		},
+		{
+			"which folders are of clusters nothing says", grid("A/C/values.yaml"),
+			[]string{
+				"blog: syncgate init blog", "eu: mkdir -p gates/eu && syncgate init gates/eu",
+				"shop: syncgate init shop", "us: mkdir -p gates/us && syncgate init gates/us",
+			}, "blog",
+			[]string{"", "eu eu/values.yaml", "us us/values.yaml"},
+		},
+		{
+			"Applications", files("shop.yaml", application("shop-eu", "eu", "v1")+"---\n"+application("shop-us", "us", "v1"),
+				"blog.yaml", application("blog-eu", "eu", "v1")+"---\n"+application("blog-us", "us", "v1"), "gates/blog/README.md", ""),
+			[]string{"blog: mkdir -p gates/blog && syncgate init gates/blog", "shop: mkdir -p gates/shop && syncgate init gates/shop"}, "gates/blog",
+			[]string{"", "eu", "us", "from ../../blog.yaml blog-${cluster}"},
+		},
+		{
+			"HelmReleases in one file", files("clusters/eu/all.yaml", releases("eu"), "clusters/us/all.yaml", releases("us"), "gates/blog/README.md", ""),
+			[]string{"blog: mkdir -p gates/blog && syncgate init gates/blog", "shop: mkdir -p gates/shop && syncgate init gates/shop"}, "gates/blog",
+			[]string{"", "eu", "us", "from ../../clusters/${cluster}/*.yaml blog"},
+		},
+		{
+			"HelmReleases that overlays build", files("base/all.yaml", releases("all"), "base/kustomization.yaml", "resources: [all.yaml]\n",
+				"clusters/eu/kustomization.yaml", "resources: [../../base]\n", "clusters/us/kustomization.yaml", "resources: [../../base]\n", "gates/blog/README.md", ""),
+			[]string{"blog: mkdir -p gates/blog && syncgate init gates/blog", "shop: mkdir -p gates/shop && syncgate init gates/shop"}, "gates/blog",
+			[]string{"", "eu", "us", "from ../../clusters/${cluster} blog"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Make(t.Context(), tt.fs, ".", "")
+			var several *SeveralError
+			if !errors.As(err, &several) {
+				t.Fatalf("expected several applications, got %v", err)
+			}
+			var apps []string
+			for _, app := range several.Apps {
+				name, rest, _ := strings.Cut(app, ": ")
+				apps = append(apps, name+": "+rest[strings.LastIndex(rest, "; ")+2:])
+			}
+			if d := cmp.Diff(tt.apps, apps); d != "" {
+				t.Errorf("applications (-want +got):\n%s", d)
+			}
+			d, err := Make(t.Context(), tt.fs, tt.dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tt.want, told(t, tt.fs, d)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			if name := d.Gate.Metadata.Name; name != path.Base(tt.dir) {
+				t.Errorf("the Gate is called %s", name)
 			}
 		})
 	}
@@ -199,6 +330,9 @@ func told(t *testing.T, fsys fstest.MapFS, d Draft) []string {
 	all := []string{chart}
 	for _, c := range g.Spec.Clusters {
 		all = append(all, strings.Join(append([]string{c.Name}, c.Values...), " "))
+	}
+	for _, f := range g.Spec.ClustersFrom {
+		all = append(all, strings.Join(slices.Concat([]string{"from"}, f.Files, f.Kustomizations, []string{f.Name}), " "))
 	}
 	for _, f := range g.Spec.Files {
 		all = append(all, "file "+f.Path)
@@ -240,14 +374,41 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
-// TestMakeCharts holds that charts of applications are no clusters.
-func TestMakeCharts(t *testing.T) {
+// TestMakeNoClusters holds that applications, and files that only lie together,
+// are no clusters.
+func TestMakeNoClusters(t *testing.T) {
 	library := "dependencies: [{name: common, version: 1.0.0}]\n"
-	fsys := files("shop/Chart.yaml", "name: shop\n"+library, "shop/values.yaml", "a: 1\n", "shop/templates/a.yaml", "a: 1\n",
-		"blog/Chart.yaml", "name: blog\n"+library, "blog/values.yaml", "a: 1\n", "blog/templates/a.yaml", "a: 1\n")
-	d, err := Make(t.Context(), fsys, ".", "")
-	var nothing *NothingError
-	if !errors.As(err, &nothing) {
-		t.Errorf("got %v\n%s", err, d.Text)
+	tests := []struct {
+		name string
+		fs   fstest.MapFS
+		left []string
+	}{
+		{
+			"charts of applications",
+			files("shop/Chart.yaml", "name: shop\n"+library, "shop/values.yaml", "a: 1\n", "shop/templates/a.yaml", "a: 1\n",
+				"blog/Chart.yaml", "name: blog\n"+library, "blog/values.yaml", "a: 1\n", "blog/templates/a.yaml", "a: 1\n"),
+			nil,
+		},
+		{
+			"folders of applications", files("apps/shop/values.yaml", "a: 1\n", "apps/blog/values.yaml", "a: 1\n"),
+			[]string{"not used: folders apps/${cluster} with values.yaml: these are applications, by their charts' or their folder's name"},
+		},
+		{
+			"folders of applications on one cluster", files(append(charts("shop", "blog"), "prod/shop/values.yaml", "a: 1\n", "prod/blog/values.yaml", "a: 1\n")...),
+			[]string{"not used: folders prod/${cluster} with values.yaml: these are applications, by their charts' or their folder's name"},
+		},
+		{"files that only lie together", files("mkdocs.yaml", "site: a\n", "codecov.yaml", "coverage: 1\n"), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, err := Make(t.Context(), tt.fs, ".", "")
+			var nothing *NothingError
+			if !errors.As(err, &nothing) {
+				t.Fatalf("got %v\n%s", err, d.Text)
+			}
+			if d := cmp.Diff(tt.left, nothing.Left, cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
 	}
 }

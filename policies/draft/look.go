@@ -23,25 +23,35 @@ const (
 
 // survey is what lies in a folder.
 type survey struct {
-	dir     string
+	dir string
+	// gateDir is where the Gate will lie, and only the one application that is
+	// looked for, "" for any.
+	gateDir, only string
+
 	objects []seenObject
 	// plain are YAML files without Kubernetes objects, manifests those with
 	// some, defaults the values.yaml of charts; overlays are folders.
 	plain, manifests, defaults, overlays []string
 	charts                               []helmChart
 	puzzles                              []string
+	// keys are the outermost of plain files, apps what is taken for applications.
+	keys map[string][]string
+	apps []string
 }
 
 // seenObject is an Application, ApplicationSet or HelmRelease.
 type seenObject struct {
 	kind, name, file string
 	needs            []string // ConfigMaps that it takes values from
-	source           string   // what an Application installs
+	to               string   // where an Application goes
 }
+
+// id tells the object apart from all others.
+func (o seenObject) id() string { return o.file + "#" + o.kind + "/" + o.name }
 
 // look reads the YAML files below dir. What cannot be read is a puzzle.
 func look(ctx context.Context, fsys fs.FS, dir string) (*survey, error) {
-	s := &survey{dir: dir}
+	s := &survey{dir: dir, gateDir: dir, keys: map[string][]string{}}
 	t := tree.New(fsys)
 	entries, files := 0, 0
 	err := fs.WalkDir(fsys, dir, func(name string, entry fs.DirEntry, err error) error {
@@ -118,7 +128,7 @@ func (s *survey) file(t *tree.Tree, name string) {
 		if known && strings.HasPrefix(version, "argoproj.io/") || kind == "HelmRelease" && strings.HasPrefix(version, "helm.toolkit.fluxcd.io/") {
 			s.objects = append(s.objects, seenObject{
 				kind: kind, name: text(doc, "metadata", "name"), file: name, needs: needs(doc),
-				source: text(doc, "spec", "source", "repoURL") + " " + text(doc, "spec", "source", "path") + text(doc, "spec", "source", "chart"),
+				to: text(doc, "spec", "destination", "name") + text(doc, "spec", "destination", "server"),
 			})
 		}
 		if kind == "ConfigMap" {
@@ -130,7 +140,20 @@ func (s *survey) file(t *tree.Tree, name string) {
 		s.manifests = append(s.manifests, name)
 	case len(docs) == 1:
 		s.plain = append(s.plain, name)
+		s.keys[name] = outermost(docs[0])
 	}
+}
+
+// outermost are the keys of a document.
+func outermost(doc *values.Node) []string {
+	if doc == nil || doc.Kind != values.Map {
+		return nil
+	}
+	var keys []string
+	for _, f := range doc.Fields {
+		keys = append(keys, f.Key)
+	}
+	return keys
 }
 
 // uncovered says which files near a candidate the Gate does not read.
