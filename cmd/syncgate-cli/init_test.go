@@ -25,7 +25,8 @@ func repository(t *testing.T, example string) (dir string) {
 	return dir
 }
 
-// TestInitExamples drafts a Gate for every example, which must hold right away.
+// TestInitExamples drafts a Gate for every example that has one, which must hold
+// right away.
 func TestInitExamples(t *testing.T) {
 	files, err := filepath.Glob("../../examples/*/syncgate.yaml")
 	if err != nil || len(files) < 7 {
@@ -132,6 +133,23 @@ func TestInitSeveral(t *testing.T) {
 	}
 	if out := call(0, "validate", shop); !strings.Contains(out, "1 of 1 gate holds") {
 		t.Errorf("got %s", out)
+	}
+}
+
+// TestInitApplicationSets names the Gates of what the ApplicationSets of an
+// example without one install.
+func TestInitApplicationSets(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run([]string{"init", "--root", "../..", "../../examples/applicationset"}, &out, &errs); code != exitNo {
+		t.Errorf("exit code %d, want %d\n%s", code, exitNo, errs.String())
+	}
+	for _, want := range []string{
+		"ApplicationSet shop installs examples/helm-deployment, which the Gate examples/helm-deployment/syncgate.yaml guards",
+		"ApplicationSet mailer installs examples/kustomize/overlays, which the Gate examples/kustomize/syncgate.yaml guards",
+	} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("expected %q in\n%s", want, errs.String())
+		}
 	}
 }
 

@@ -44,14 +44,20 @@ type Draft struct {
 // NothingError says that nothing in a folder delivers to several clusters.
 type NothingError struct {
 	Dir string
+	// Elsewhere says where the Gate is, or could be, of what objects of the folder
+	// install.
+	Elsewhere []string
 	// Left is what was found and not understood.
 	Left []string
 }
 
 // Error is one line.
 func (e *NothingError) Error() string {
-	return "find clusters under " + e.Dir + ": found no Applications, ApplicationSets, HelmReleases, overlays or values files of two clusters or more; " +
-		"write a syncgate.yaml by hand, or name the folder that has them"
+	found := "find clusters under " + e.Dir + ": found no Applications, ApplicationSets, HelmReleases, overlays, charts or values files of two clusters or more"
+	if len(e.Elsewhere) > 0 {
+		return found + "; but " + strings.Join(e.Elsewhere, "; ")
+	}
+	return found + "; write a syncgate.yaml by hand, or name the folder that has them"
 }
 
 // Make drafts a Gate for what lies in folder dir. When nothing there delivers to
@@ -70,7 +76,7 @@ func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 	}
 	made, left, err := s.choose(ctx, fsys, blank)
 	if err == nil && len(made) == 0 && dir != "." {
-		nothing := &NothingError{Dir: dir, Left: slices.Concat(s.puzzles, left, s.apps)}
+		nothing := &NothingError{Dir: dir, Elsewhere: s.elsewhere(fsys), Left: slices.Concat(s.puzzles, left, s.apps)}
 		if s, err = look(ctx, fsys, "."); err != nil {
 			nothing.Left = append(nothing.Left, oneLine(err))
 			return Draft{}, nothing
@@ -86,7 +92,7 @@ func Make(ctx context.Context, fsys fs.FS, dir, name string) (Draft, error) {
 	case err != nil:
 		return Draft{}, err
 	case len(made) == 0:
-		return Draft{}, &NothingError{Dir: dir, Left: slices.Concat(left, s.apps)}
+		return Draft{}, &NothingError{Dir: dir, Elsewhere: s.elsewhere(fsys), Left: slices.Concat(left, s.apps)}
 	case len(made) > 1:
 		return Draft{}, s.several(made, left)
 	}

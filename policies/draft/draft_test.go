@@ -356,6 +356,16 @@ func TestMakeNothing(t *testing.T) {
 	}
 }
 
+// TestMakeElsewhere says where the Gate of what is installed belongs.
+func TestMakeElsewhere(t *testing.T) {
+	app := "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\nspec: {source: {repoURL: x, path: apps/shop, plugin: {name: syncgate}}}\n"
+	fsys := files("argocd/shop.yaml", app, "apps/shop/overlays/eu/kustomization.yaml", "resources: []\n")
+	_, err := Make(t.Context(), fsys, "argocd", "")
+	if err == nil || !strings.HasSuffix(err.Error(), "; but Application shop installs apps/shop: call syncgate init apps/shop") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestQuoted holds that what is written is read as the same text.
 func TestQuoted(t *testing.T) {
 	for _, text := range []string{"a", "1", "1.5", "true", "no", "", "a: b", "- a", "#a", "${cluster}", "*a", "a b", " a", "0x10", "1e3", "~", "null", "$files.a", `["a.b"].c`, "2026-01-02", "a #b"} {

@@ -44,6 +44,7 @@ type seenObject struct {
 	kind, name, file string
 	needs            []string // ConfigMaps that it takes values from
 	to               string   // where an Application goes
+	installs         []string // folders that an Application or ApplicationSet installs
 }
 
 // id tells the object apart from all others.
@@ -128,7 +129,8 @@ func (s *survey) file(t *tree.Tree, name string) {
 		if known && strings.HasPrefix(version, "argoproj.io/") || kind == "HelmRelease" && strings.HasPrefix(version, "helm.toolkit.fluxcd.io/") {
 			s.objects = append(s.objects, seenObject{
 				kind: kind, name: text(doc, "metadata", "name"), file: name, needs: needs(doc),
-				to: text(doc, "spec", "destination", "name") + text(doc, "spec", "destination", "server"),
+				to:       text(doc, "spec", "destination", "name") + text(doc, "spec", "destination", "server"),
+				installs: installs(doc),
 			})
 		}
 		if kind == "ConfigMap" {
