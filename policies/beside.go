@@ -148,7 +148,7 @@ func (s *source) besideSecrets(cluster string) (*values.Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find secret %s of cluster %s: %w", want.Name, cluster, err)
 		}
-		n, err := s.secret(glob, want.Name)
+		n, err := s.secret(glob, want.Name, s.gate.Namespace(cluster))
 		if err != nil {
 			return nil, err
 		}
@@ -160,12 +160,12 @@ func (s *source) besideSecrets(cluster string) (*values.Node, error) {
 }
 
 // secret is what can be seen of a Secret, nil when no file has it.
-func (s *source) secret(glob, name string) (*values.Node, error) {
+func (s *source) secret(glob, name, namespace string) (*values.Node, error) {
 	files, err := delivery.Files(s.tree, glob)
 	if err != nil {
 		return nil, err
 	}
-	var found *values.Node
+	var found, elsewhere *values.Node
 	for _, file := range files {
 		if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" && ext != ".json" {
 			continue
@@ -182,17 +182,31 @@ func (s *source) secret(glob, name string) (*values.Node, error) {
 			return nil, err
 		}
 		for _, doc := range docs {
-			seen := delivery.SeenOfSecret(doc, name)
-			if seen != nil && found != nil {
-				return nil, &values.Error{
-					Position: seen.Position(), Problem: fmt.Sprintf("secret %s is there twice, first in %s", name, found.Position()),
-					Remedy: "keep one, or narrow its path in spec.secrets",
-				}
+			all, err := delivery.SeenOfSecret(doc, name, namespace)
+			if err != nil {
+				return nil, err
 			}
-			if seen != nil {
-				found = seen
+			for _, seen := range all {
+				switch {
+				case seen.Get(delivery.SecretElsewhere) != nil:
+					elsewhere = seen
+				case found != nil:
+					return nil, twice(name, seen, found)
+				default:
+					found = seen
+				}
 			}
 		}
 	}
+	if found == nil {
+		return elsewhere, nil
+	}
 	return found, nil
+}
+
+func twice(name string, seen, found *values.Node) error {
+	return &values.Error{
+		Position: seen.Position(), Problem: fmt.Sprintf("secret %s is there twice, first in %s", name, found.Position()),
+		Remedy: "keep one, or narrow its path in spec.secrets",
+	}
 }

@@ -49,7 +49,7 @@ func builtIns() []builtIn {
 				return len(g.Spec.ListKeys) > 0 || slices.ContainsFunc(g.Packs, func(p *packs.Pack) bool { return len(p.ListKeys) > 0 })
 			}},
 		{RuleInfo{ID: rules.Required, From: "spec.required", Asks: "every cluster sets the path to a value that is neither null nor empty"},
-			func(g *gate.Gate) bool { return len(g.Spec.Required) > 0 }},
+			func(g *gate.Gate) bool { return len(g.Spec.Required) > 0 || len(g.Spec.Secrets) > 0 }},
 		{RuleInfo{ID: rules.Unique, From: "spec.unique", Asks: "no two clusters hold the same value at the paths"},
 			func(g *gate.Gate) bool { return len(g.Spec.Unique) > 0 }},
 		{RuleInfo{ID: rules.Skew, From: "spec.skew", Asks: "the versions at the path are few, beside one another and not too old"},
@@ -68,6 +68,9 @@ func builtIns() []builtIn {
 // forbids is a rule over what must not be in the values.
 func forbids(what, asks string) builtIn {
 	return builtIn{RuleInfo{ID: rules.Forbidden + "/" + what, From: "spec.forbidden", Asks: asks}, func(g *gate.Gate) bool {
+		if what == rules.ForbiddenSecrets && len(g.Spec.Secrets) > 0 {
+			return true
+		}
 		return slices.ContainsFunc(g.Spec.Forbidden, func(f gate.Forbidden) bool { return f.What == what })
 	}}
 }

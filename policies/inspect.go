@@ -26,6 +26,7 @@ type inspection struct {
 	matches []match
 	ofChart bool // the charts' own schemas are held
 	said    [][]finding.Said
+	plain   *rules.ForbiddenRule // of Secrets beside the values, nil without any
 
 	mu      sync.Mutex
 	schemas map[string]*onceSchema // those of charts, by their files
@@ -47,6 +48,10 @@ type onceSchema struct {
 func newInspection(g *gate.Gate, src *source, about rules.Options) (*inspection, error) {
 	in := &inspection{src: src, rules: about, said: make([][]finding.Said, len(g.Spec.Clusters)), schemas: map[string]*onceSchema{}}
 	in.ofChart = g.Spec.Source.Helm != nil
+	var err error
+	if in.plain, err = plainSecrets(g); err != nil {
+		return nil, fmt.Errorf("read spec.forbidden of %s: %w", g.File, err)
+	}
 	for _, m := range g.Spec.Matches {
 		if m.Schema == gate.SchemaOfChart {
 			in.ofChart = true
@@ -95,6 +100,9 @@ func (in *inspection) look(i int, m merged, with *values.Node, w *rules.Inspecto
 		in.said[i] = append(in.said[i], finding.Said{
 			Rule: rules.Identical, Skip: name + ": what it sets, where stronger values do not, is not known to any rule",
 		})
+	}
+	if in.plain != nil {
+		in.said[i] = append(in.said[i], in.secrets(with)...)
 	}
 	for _, one := range in.matches {
 		if err := in.hold(i, m.values, one); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/expr"
 	"github.com/syncgate/syncgate/policies/gate"
 	"github.com/syncgate/syncgate/policies/keypath"
@@ -72,8 +73,11 @@ func ruleOptions(g *gate.Gate, target func(cluster int) string) (rules.Options, 
 func addBeside(o *rules.Options, g *gate.Gate) error {
 	var err error
 	for _, s := range g.Spec.Secrets {
-		if o.Required, err = appendGlob(o.Required, fmt.Sprintf("%s[%q].found", secretsKey, s.Name)); err != nil {
-			return fmt.Errorf("read spec.secrets of %s: %w", g.File, err)
+		// Of a Secret that is elsewhere or in plain text there is a finding of its own.
+		for _, below := range []string{delivery.SecretPlain + ".**", delivery.SecretElsewhere} {
+			if o.PerCluster, err = appendGlob(o.PerCluster, fmt.Sprintf("%s[%q].%s", secretsKey, s.Name, below)); err != nil {
+				return fmt.Errorf("read spec.secrets of %s: %w", g.File, err)
+			}
 		}
 		if o.ListKeys, err = appendListKey(o.ListKeys, fmt.Sprintf("%s[%q].keys", secretsKey, s.Name), "name"); err != nil {
 			return fmt.Errorf("read spec.secrets of %s: %w", g.File, err)

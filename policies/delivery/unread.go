@@ -37,14 +37,16 @@ func (h *fluxRelease) unread(ref *fields, key, why string) (gate.Layer, error) {
 }
 
 // shows reports whether an object that user sees shows a key of a Secret, though
-// not what it holds.
+// not what it holds. One that cannot be understood shows none.
 func (x *expansion) shows(user *object, name, key string) bool {
 	return slices.ContainsFunc(x.objects, func(o *object) bool {
 		if !o.sees(user) || !o.sharesNamespace(user) || o.kind == kindConfigMap {
 			return false
 		}
-		seen := SeenOfSecret(o.node, name)
-		return seen != nil && slices.ContainsFunc(seen.Get("keys").Items, func(n *values.Node) bool { return textOf(n.Get("name")) == key })
+		seen, err := SeenOfSecret(o.node, name, "")
+		return err == nil && slices.ContainsFunc(seen, func(s *values.Node) bool {
+			return slices.ContainsFunc(s.Get(SecretKeys).Items, func(n *values.Node) bool { return textOf(n.Get("name")) == key })
+		})
 	})
 }
 

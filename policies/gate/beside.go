@@ -24,8 +24,9 @@ type File struct {
 }
 
 // Secret is a Secret that every cluster must have in the repository, not to be
-// read there: as SealedSecret, as ExternalSecret or encrypted by SOPS. That it
-// is there and which keys it has is compared, under "$secrets" and its name.
+// read there: as SealedSecret, as ExternalSecret or encrypted by SOPS, in the
+// Gate's namespace. That it is there and which keys it has is compared, under
+// "$secrets" and its name. A Secret in plain text is a finding.
 type Secret struct {
 	// Name is the Secret's name on the clusters; for a file that SOPS encrypted
 	// and that is no Kubernetes object, any name.

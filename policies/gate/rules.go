@@ -64,7 +64,8 @@ type Forbidden struct {
 	// Paths are globs of the key paths at which, and below which, it is
 	// forbidden. Default: everywhere.
 	Paths []string `json:"paths,omitempty"`
-	// Except are globs of the key paths at which, and below which, it may stand.
+	// Except are globs of the key paths at which, and below which, it may stand;
+	// "$secrets.<name>" for a Secret of spec.secrets.
 	Except []string `json:"except,omitempty"`
 	// Reason is for the person who asks why.
 	Reason string `json:"reason,omitempty"`

@@ -30,8 +30,8 @@ type ForbiddenRule struct {
 	Paths, Except []keypath.Glob
 }
 
-// covers reports whether the rule speaks of a path.
-func (r ForbiddenRule) covers(path []string) bool {
+// Covers reports whether the rule speaks of a path.
+func (r ForbiddenRule) Covers(path []string) bool {
 	below := func(globs []keypath.Glob) bool {
 		for _, g := range globs {
 			if g.MatchBelow(path) {
@@ -142,7 +142,7 @@ func (x *Inspector) listKey(path []string) (string, bool) {
 // say adds a problem when a rule of that kind covers the path.
 func (x *Inspector) say(what string, path []string, n *values.Node, said finding.Said) {
 	for _, r := range x.rules {
-		if r.What == what && r.covers(path) {
+		if r.What == what && r.Covers(path) {
 			said.Rule, said.Path, said.At = Forbidden+"/"+what, keypath.Format(path), n.Position()
 			x.out = append(x.out, said)
 			return
