@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strings"
 
 	"github.com/syncgate/syncgate/policies/delivery"
 	"github.com/syncgate/syncgate/policies/values"
@@ -79,65 +78,6 @@ func (s *source) besideFiles(cluster string) (*values.Node, error) {
 		all = all.With(f.Name, n)
 	}
 	return all, nil
-}
-
-// readConfiguration reads a file by what its name says it is.
-func readConfiguration(data []byte, name string, limits values.Limits) (*values.Node, error) {
-	switch path.Ext(name) {
-	case ".yaml", ".yml", ".json":
-		docs, err := values.Documents(data, name, limits)
-		if err != nil || len(docs) == 1 {
-			return first(docs), err
-		}
-		return byObject(docs, name)
-	case ".env", ".properties", ".ini", ".conf":
-		if n := readLines(string(data), name); n != nil {
-			return n, nil
-		}
-	}
-	return &values.Node{Kind: values.String, Text: string(data), File: name, Line: 1, Column: 1}, nil
-}
-
-func first(docs []*values.Node) *values.Node {
-	if len(docs) == 0 {
-		return values.Overlay()
-	}
-	return docs[0]
-}
-
-// byObject puts the objects of a file under their kinds and names.
-func byObject(docs []*values.Node, name string) (*values.Node, error) {
-	all := &values.Node{Kind: values.Map, File: name}
-	for _, doc := range docs {
-		title := delivery.Title(doc)
-		if title == "" || all.Get(title) != nil {
-			return nil, &values.Error{
-				Position: doc.Position(), Problem: "expected several YAML documents to be Kubernetes objects, each of a kind and name of its own",
-				Remedy: "part the file into several",
-			}
-		}
-		all = all.With(title, doc)
-	}
-	return all, nil
-}
-
-// readLines reads lines of NAME=VALUE; nil when others are among them.
-func readLines(text, name string) *values.Node {
-	all := &values.Node{Kind: values.Map, File: name}
-	number := uint32(0)
-	for line := range strings.SplitSeq(text, "\n") {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' || line[0] == ';' || line[0] == '!' {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if key = strings.TrimSpace(key); !ok || key == "" || all.Get(key) != nil {
-			return nil
-		}
-		all = all.With(key, &values.Node{Kind: values.String, Text: strings.TrimSpace(value), File: name, Line: number, Column: 1})
-	}
-	return all
 }
 
 // besideSecrets are the Secrets of a cluster, by what can be seen of them.

@@ -120,3 +120,54 @@ func TestSecretsBeside(t *testing.T) {
 		})
 	}
 }
+
+func TestFilesBeside(t *testing.T) {
+	const at = "identical $files.x.a: expected the same value in all 2 clusters, found no majority: "
+	tests := []struct {
+		name, file, eu, us string
+		want               []string
+	}{
+		{name: "the same number", eu: "a: 1 # c\n", us: "a:    1\n"},
+		{name: "an octal number", eu: "a: 010\n", us: "a: 8\n", want: []string{at + "010 in eu; 8 in us"}},
+		{name: "written alike", eu: "a: 010\nb: yes\nc: !vault x\n", us: "c: !vault 'x'\nb: yes\na: 010\n"},
+		{name: "text like it", eu: "a: 010\n", us: "a: '010'\n", want: []string{at + `"010" in us; 010 in eu`}},
+		{name: "zeros behind the point", eu: "a: 1.50\n", us: "a: 1.5\n", want: []string{at + "1.5 in us; 1.50 in eu"}},
+		{name: "too large for a float", eu: "a: 9007199254740993\n", us: "a: 9007199254740992\n",
+			want: []string{at + "9007199254740992 in us; 9007199254740993 in eu"}},
+		{name: "a word that is a boolean to some", eu: "a: yes\n", us: "a: true\n", want: []string{at + "true in us; yes in eu"}},
+		{name: "a boolean to all", eu: "a: True\n", us: "a: true\n"},
+		{name: "nothing to all", eu: "a: ~\n", us: "a:\n"},
+		{name: "a date to some", eu: "a: 2026-01-02\n", us: "a: \"2026-01-02\"\n", want: []string{at}},
+		{name: "an octal number of YAML 1.2", eu: "a: 0o17\n", us: "a: '0o17'\n", want: []string{at}},
+		{name: "a number of base 60", eu: "a: 12:30\n", us: "a: '12:30'\n", want: []string{at}},
+		{name: "texts to all", eu: "a: [x, 1.2.3, 10Gi, e, '-', !!str 1]\n", us: "a: ['x', \"1.2.3\", '10Gi', 'e', \"-\", '1']\n"},
+		{name: "a tag", eu: "a: !vault x\n", us: "a: x\n", want: []string{at + `!vault x in eu; "x" in us`}},
+		{name: "a text that looks tagged", eu: "a: !vault x\n", us: "a: '!vault x'\n", want: []string{at}},
+		{name: "another tag", eu: "a: !vault x\n", us: "a: !env x\n", want: []string{at}},
+		{name: "a known tag", eu: "a: !!int '8'\n", us: "a: 8\n", want: []string{at}},
+		{name: "a tag on a list", eu: "a: !reference [x]\n", us: "a: [x]\n", want: []string{at + `["x"] in us; {"!reference":["x"]} in eu`}},
+		{name: "a tag under a key that names a secret", eu: "password: !vault x\n", us: "password: '!vault x'\n", want: []string{"identical $files.x.password: "}},
+		{name: "a key like a tag", eu: "'!x': 1\n", us: "a: 1\n",
+			want: []string{`error: read values of cluster eu: eu/x.yaml:1:1: a key begins with "!", which cannot be told from a tag`}},
+		{name: "keys by their text", eu: "{8: x}\n", us: "{010: x}\n", want: []string{"identical $files.x.010: ", "identical $files.x.8: "}},
+		{name: "merged after", eu: "b: &b {c: 1}\na: {c: 2, <<: *b}\n", us: "b: {c: 1}\na: {c: 1}\n",
+			want: []string{`error: read values of cluster eu: eu/x.yaml:2:15: a: key "c" stands before "<<"`}},
+		{name: "merged first", eu: "b: &b {c: 1}\na: {<<: *b, c: 2}\n", us: "b: {c: 1}\na: {c: 2}\n"},
+		{name: "a list", eu: "- x\n- y\n", us: "[x, z]\n", want: []string{"identical $files.x[1]: "}},
+		{name: "one text", eu: "just text\n", us: "just text\n"},
+		{name: "several documents", eu: "a: 1\n---\n- 1\n", us: "a: 1\n---\n- 2\n", want: []string{"identical $files.x[1][0]: "}},
+		{name: "several objects", eu: plainSecret + "---\n" + sealedSecret, us: sealedSecret + "---\n" + plainSecret},
+		{name: "several objects of one name", eu: plainSecret + "---\n" + plainSecret, us: plainSecret + "---\n" + plainSecret},
+		{name: "place in a later document", eu: "a: 1\n---\nb: [\n", us: "a: 1\n", want: []string{"error: read values of cluster eu: eu/x.yaml:4"}},
+		{name: "nothing", eu: "# nothing\n", us: "---\n"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			file := test.file
+			if file == "" {
+				file = "x.yaml"
+			}
+			expect(t, besideFindings(t, "  files: [{name: x, path: \"${cluster}/"+file+"\"}]\n", file, test.eu, test.us), test.want...)
+		})
+	}
+}

@@ -49,8 +49,8 @@ type Skipped struct {
 
 // Holding is one value and the clusters that hold it.
 type Holding struct {
-	// Value is the value as JSON, shortened; "<redacted>" under a secret-like
-	// key; empty when Missing.
+	// Value is the value as JSON, or as it is written where that matters,
+	// shortened; "<redacted>" under a secret-like key; empty when Missing.
 	Value string `json:"value,omitempty"`
 	// Missing is true when the path is not set.
 	Missing bool `json:"missing,omitempty"`

@@ -15,8 +15,10 @@ type File struct {
 	// Name is unique among the files of the Gate.
 	Name string `json:"name" jsonschema:"required"`
 	// Path is relative to the Gate file; "${cluster}" stands for the cluster's
-	// name. YAML and JSON are compared key by key, each object of several under
-	// its kind and name; lines of NAME=VALUE by name; anything else as one text.
+	// name. By the end of its name: YAML and JSON are compared key by key, several
+	// objects under their kinds and names, other documents as a list; lines of
+	// NAME=VALUE by name; anything else as one text. YAML that cannot be read is
+	// an error.
 	Path string `json:"path" jsonschema:"required"`
 	// Optional allows a cluster to have no such file; that some have one and
 	// others do not is a difference all the same.

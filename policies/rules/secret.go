@@ -120,7 +120,7 @@ func wordsOf(name string) []string {
 
 // credentials finds what is a secret whatever its key: an address with a
 // password in it, a data source, a private key, tokens of well-known form.
-var credentials = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@|^[^\s:/@]+:[^\s@]*@[a-z0-9]*\(|-----BEGIN [A-Z ]*PRIVATE KEY|` +
+var credentials = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@|^(?:!\S* )?[^\s:/@]+:[^\s@]*@[a-z0-9]*\(|-----BEGIN [A-Z ]*PRIVATE KEY|` +
 	`(?i:\b(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey)=[^\s&;]+)|` +
 	`\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA[0-9A-Z]{8})|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.`)
 

@@ -32,6 +32,7 @@ func TestCredentialsAreSeenByTheirForm(t *testing.T) {
 		"postgres://user:pw@host:5432/db":             true,
 		"https://:token@git.example.com/x":            true,
 		"user:pw@tcp(db:3306)/mm":                     true,
+		"!env user:pw@tcp(db:3306)/mm":                true,
 		"host=db user=mm password=pw sslmode=require": true,
 		"-----BEGIN RSA PRIVATE KEY-----\nMII":        true,
 		"ghp_0123456789abcdef":                        true,

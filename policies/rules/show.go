@@ -146,6 +146,8 @@ func (c *comparer) shortText(value uint32) string {
 		return redacted
 	case d.unknown:
 		return d.text
+	case d.text != "" && (d.kind != values.String || d.num != 0):
+		return d.text // as it is written
 	case d.kind == values.Null:
 		return "null"
 	case d.kind == values.Bool:

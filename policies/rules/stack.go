@@ -320,6 +320,8 @@ func scalarText(n *values.Node, hide bool) string {
 	switch {
 	case hide && n.Kind != values.Bool && !isEmpty(n):
 		return redacted
+	case n.Written() != "":
+		return n.Written()
 	case n.Kind == values.Bool && n.Num != 0:
 		return "true"
 	case n.Kind == values.Bool:
@@ -358,8 +360,10 @@ func writeDigest(h hash.Hash, n *values.Node) {
 	case values.Bool, values.Number:
 		number(math.Float64bits(n.Num))
 		text(wholeText(n))
+		text(n.Written())
 	case values.String:
 		text(n.Text)
+		text(n.Written())
 	case values.List:
 		number(uint64(len(n.Items)))
 		for _, item := range n.Items {

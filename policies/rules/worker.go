@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"hash"
@@ -26,7 +27,8 @@ const (
 	firstFree
 )
 
-// datum is a scalar, or a list by its length. The text of a number is wholeText.
+// datum is a scalar, or a list by its length. The text of a number is wholeText
+// or what is written.
 type datum struct {
 	kind values.Kind
 	// hidden is true when text is a keyed hash and not the value.
@@ -274,7 +276,7 @@ func (w *Worker) scalar(n *values.Node, path uint32, hide bool) uint32 {
 	}
 	d := datum{kind: n.Kind, num: math.Float64bits(n.Num), text: n.Text}
 	if n.Kind == values.Number {
-		d.text = wholeText(n)
+		d.text = cmp.Or(wholeText(n), n.Written())
 	}
 	if hide && n.Kind != values.Bool && !isEmpty(n) {
 		d = datum{kind: n.Kind, hidden: true, text: w.hash(n)}
@@ -321,6 +323,9 @@ func (w *Worker) hash(n *values.Node) string {
 		text = printed(n.Num) // so that it is equal to what is printed alike
 	}
 	w.mac.Write([]byte(text))
+	if written := n.Written(); written != "" {
+		w.mac.Write([]byte("\x00" + written))
+	}
 	return string(w.mac.Sum(nil))
 }
 

@@ -61,6 +61,7 @@ type decoder struct {
 	aliased int // nodes that came from an alias
 	inAlias int
 	open    map[*yaml.Node]bool
+	written bool // as Written has it
 }
 
 func (d *decoder) fail(n *yaml.Node, problem, remedy string) error {
@@ -90,15 +91,25 @@ func (d *decoder) decode(n, place *yaml.Node, depth int) (*Node, error) {
 	switch n.Kind {
 	case yaml.AliasNode:
 		return d.alias(n, place, depth)
-	case yaml.MappingNode:
-		return d.mapping(n, place, depth)
-	case yaml.SequenceNode:
-		return d.sequence(n, place, depth)
+	case yaml.MappingNode, yaml.SequenceNode:
+		return d.collection(n, place, depth)
 	case yaml.ScalarNode:
 		return d.scalar(n, place)
 	default:
 		return nil, d.fail(n, "expected a value", "correct the YAML there")
 	}
+}
+
+func (d *decoder) collection(n, place *yaml.Node, depth int) (v *Node, err error) {
+	if n.Kind == yaml.MappingNode {
+		v, err = d.mapping(n, place, depth)
+	} else {
+		v, err = d.sequence(n, place, depth)
+	}
+	if err == nil && d.written {
+		v = d.tagged(n, place, v)
+	}
+	return v, err
 }
 
 func (d *decoder) alias(n, place *yaml.Node, depth int) (*Node, error) {
@@ -180,6 +191,7 @@ func (d *decoder) merge(m *Node, v *yaml.Node, depth int) error {
 	if v.Kind == yaml.SequenceNode {
 		sources = v.Content
 	}
+	before := len(m.Fields)
 	for i := len(sources) - 1; i >= 0; i-- {
 		source, err := d.decode(sources[i], sources[i], depth+1)
 		if err != nil {
@@ -189,6 +201,9 @@ func (d *decoder) merge(m *Node, v *yaml.Node, depth int) error {
 			return d.fail(sources[i], `expected "<<" to name a map, found `+source.Kind.String(), "merge maps only")
 		}
 		for _, f := range source.Fields {
+			if at := m.find(f.Key); d.written && at >= 0 && at < before {
+				return d.fail(v, fmt.Sprintf(`key %q stands before "<<" and comes with it: not every reader takes the same one`, f.Key), `put "<<" first`)
+			}
 			m.set(f.Key, f.Value)
 		}
 	}
@@ -212,6 +227,8 @@ func (d *decoder) mapKey(k *yaml.Node) (string, error) {
 	switch {
 	case r.keyless:
 		return "", d.fail(k, "the key is null or too large a number", "put the key in quotes")
+	case d.written && strings.HasPrefix(key, "!"):
+		return "", d.fail(k, "a key begins with \"!\", which cannot be told from a tag", "give the key another name")
 	case len(key) > d.limits.KeyLength:
 		return "", limitError(d.at(k), d.key(), "keyLength", d.limits.KeyLength, fmt.Sprintf("the key has %d bytes", len(key)))
 	}
@@ -236,6 +253,9 @@ func (d *decoder) scalar(n, place *yaml.Node) (*Node, error) {
 
 // resolve gives a scalar its meaning by tag and style.
 func (d *decoder) resolve(n *yaml.Node) (scalar, error) {
+	if d.written {
+		return asWritten(n), nil
+	}
 	text := scalar{kind: String, text: n.Value, key: n.Value}
 	if n.Style&yaml.TaggedStyle == 0 {
 		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0 {

@@ -15,28 +15,40 @@ const maxDocuments = 1000
 // Documents reads a file of YAML documents, as kubectl does: parted by lines
 // that begin with "---". Documents without content are left out.
 func Documents(data []byte, file string, limits Limits) ([]*Node, error) {
-	limits = limits.WithDefaults()
-	if int64(len(data)) > limits.FileSize {
-		return nil, limitError(finding.Position{File: file}, "", "fileSize", int(limits.FileSize), fmt.Sprintf("the file has %d bytes", len(data)))
-	}
 	var docs []*Node
-	line := uint32(0)
-	for len(data) > 0 {
-		if len(docs) >= maxDocuments {
-			return nil, limitError(finding.Position{File: file}, "", "documents", maxDocuments, "the file has more YAML documents")
-		}
-		end := DocumentEnd(data)
-		n, err := ParsePart(data[:end], Part{File: file, Line: line}, limits)
-		if err != nil {
-			return nil, err
-		}
-		if len(n.Fields) > 0 {
+	limits = limits.WithDefaults()
+	err := eachDocument(data, file, limits, func(data []byte, part Part) error {
+		n, err := ParsePart(data, part, limits)
+		if err == nil && len(n.Fields) > 0 {
 			docs = append(docs, n)
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return docs, nil
+}
+
+// eachDocument calls read with every document of a file, and where it stands.
+func eachDocument(data []byte, file string, limits Limits, read func([]byte, Part) error) error {
+	if int64(len(data)) > limits.FileSize {
+		return limitError(finding.Position{File: file}, "", "fileSize", int(limits.FileSize), fmt.Sprintf("the file has %d bytes", len(data)))
+	}
+	line, count := uint32(0), 0
+	for len(data) > 0 {
+		if count >= maxDocuments {
+			return limitError(finding.Position{File: file}, "", "documents", maxDocuments, "the file has more YAML documents")
+		}
+		end := DocumentEnd(data)
+		if err := read(data[:end], Part{File: file, Line: line}); err != nil {
+			return err
+		}
+		count++
 		line += uint32(bytes.Count(data[:end], []byte("\n")))
 		data = data[end:]
 	}
-	return docs, nil
+	return nil
 }
 
 // DocumentEnd is where the first document of data ends: before the next line
@@ -69,16 +81,21 @@ type Part struct {
 func ParsePart(data []byte, part Part, limits Limits) (*Node, error) {
 	n, err := Parse(data, part.File, limits)
 	if err != nil {
-		var e *Error
-		if errors.As(err, &e) {
-			e.Position = part.position(e.Position)
-		}
-		return nil, err
+		return nil, part.correct(err)
 	}
 	if part.Line > 0 || part.Column > 0 || part.Fixed != nil {
 		n.move(part)
 	}
 	return n, nil
+}
+
+// correct puts the place that an error names to where it is in the file.
+func (p Part) correct(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		e.Position = p.position(e.Position)
+	}
+	return err
 }
 
 func (p Part) position(at finding.Position) finding.Position {

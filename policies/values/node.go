@@ -49,9 +49,11 @@ type Node struct {
 	// Unknown is true of a String that stands for a scalar which cannot be read in
 	// Git. Text says where that is from, and is no value.
 	Unknown bool
-	// Num is the number; for a Bool 0 or 1.
+	// Num is the number; for a Bool 0 or 1; for a String 1 where Written is its
+	// Text, else 0.
 	Num float64
-	// Text is the string.
+	// Text is the string; for a Number or Bool its text where that may mean more
+	// than the value.
 	Text string
 	// Items are the items of a List.
 	Items []*Node
