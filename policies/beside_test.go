@@ -160,6 +160,8 @@ func TestFilesBeside(t *testing.T) {
 		{name: "several objects of one name", eu: plainSecret + "---\n" + plainSecret, us: plainSecret + "---\n" + plainSecret},
 		{name: "place in a later document", eu: "a: 1\n---\nb: [\n", us: "a: 1\n", want: []string{"error: read values of cluster eu: eu/x.yaml:4"}},
 		{name: "nothing", eu: "# nothing\n", us: "---\n"},
+		{name: "lines", file: "x.env", eu: "A=1\nexport B = 1\n", us: "B=1\nA=1\n"},
+		{name: "lines of no shell", file: "x.ini", eu: "export B=1\n", us: "B=1\n", want: []string{"identical $files.x.B: ", "identical $files.x.export B: "}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

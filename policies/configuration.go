@@ -10,7 +10,7 @@ import (
 
 // readConfiguration reads a file by what its name says it is.
 func readConfiguration(data []byte, name string, limits values.Limits) (*values.Node, error) {
-	switch path.Ext(name) {
+	switch ext := path.Ext(name); ext {
 	case ".yaml", ".yml", ".json":
 		docs, err := values.Written(data, name, limits)
 		if err != nil {
@@ -18,7 +18,7 @@ func readConfiguration(data []byte, name string, limits values.Limits) (*values.
 		}
 		return ofDocuments(docs, name), nil
 	case ".env", ".properties", ".ini", ".conf":
-		if n := readLines(string(data), name); n != nil {
+		if n := readLines(string(data), name, ext == ".env"); n != nil {
 			return n, nil
 		}
 	}
@@ -51,8 +51,9 @@ func ofDocuments(docs []*values.Node, name string) *values.Node {
 	return all
 }
 
-// readLines reads lines of NAME=VALUE; nil when others are among them.
-func readLines(text, name string) *values.Node {
+// readLines reads lines of NAME=VALUE; nil when others are among them. A shell
+// may read them, where exports is true, that takes an "export" before the name.
+func readLines(text, name string, exports bool) *values.Node {
 	all := &values.Node{Kind: values.Map, File: name}
 	number := uint32(0)
 	for line := range strings.SplitSeq(text, "\n") {
@@ -62,7 +63,11 @@ func readLines(text, name string) *values.Node {
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		if key = strings.TrimSpace(key); !ok || key == "" || all.Get(key) != nil {
+		key = strings.TrimSpace(key)
+		if words := strings.Fields(key); exports && len(words) == 2 && words[0] == "export" {
+			key = words[1]
+		}
+		if !ok || key == "" || all.Get(key) != nil {
 			return nil
 		}
 		all = all.With(key, &values.Node{Kind: values.String, Text: strings.TrimSpace(value), File: name, Line: number, Column: 1})
