@@ -211,7 +211,7 @@ func readBefore(g *gate.Gate, opts Options) ([]old, error) {
 			before[i].none = b.None
 			continue
 		}
-		at := slices.IndexFunc(b.Gate.Spec.Clusters, func(was gate.Cluster) bool { return was.Name == c.Name })
+		at := formerly(g, b.Gate, i)
 		if at < 0 {
 			before[i].none = clusterIsNew
 			continue
