@@ -9,10 +9,8 @@ import (
 
 // The fields that say where a source comes from, and those that say how one that is
 // no chart is read.
-var (
-	whence = []string{"repoURL", "chart", "path", "targetRevision", "tagPrefix"}
-	manner = []string{"directory", "kustomize", "plugin"}
-)
+func whence() []string { return []string{"repoURL", "chart", "path", "targetRevision", "tagPrefix"} }
+func manner() []string { return []string{"directory", "kustomize", "plugin"} }
 
 // described is a source with those of its fields that are named.
 func described(f *fields, keys ...string) *values.Node {
@@ -28,7 +26,7 @@ func described(f *fields, keys ...string) *values.Node {
 // delivered is what is compared of the source itself, which is the one at of all
 // sources, and of what is applied with it.
 func (a *argoSource) delivered(sources []*values.Node, at int) *values.Node {
-	out := described(a.spec, whence...)
+	out := described(a.spec, whence()...)
 	// Of an object that several sources have the last one is applied: the order counts.
 	if n := a.beside(sources[:at]); n != nil {
 		out.Fields = append(out.Fields, values.Field{Key: "before", Value: n})
@@ -64,7 +62,7 @@ func (a *argoSource) beside(sources []*values.Node) *values.Node {
 		if list == nil {
 			list = &values.Node{Kind: values.List, File: s.File, Line: s.Line, Column: s.Column}
 		}
-		list.Items = append(list.Items, described(f, append(slices.Clip(whence), manner...)...))
+		list.Items = append(list.Items, described(f, append(whence(), manner()...)...))
 	}
 	return list
 }

@@ -114,7 +114,7 @@ func (w *way) leads(ctx context.Context) (bool, error) {
 	if hasKustomization(w.x.tree, dir) {
 		built, err := kustomize.Build(ctx, w.x.tree.FS(), dir, kustomize.Limits{Files: maxBuildFiles, InputBytes: maxBuildBytes})
 		if err != nil {
-			return true, ctx.Err() //nolint:nilerr // what it applies is not known then
+			return true, ctx.Err() // what it applies is not known then
 		}
 		return slices.ContainsFunc(built.Files, func(f kustomize.File) bool { return slices.Contains(w.files, f.Name) }), nil
 	}

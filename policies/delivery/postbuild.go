@@ -132,7 +132,7 @@ func (p *postBuild) unlisted(o *object) error {
 				if strings.Contains(text, shown+"}") {
 					shown += "}"
 				}
-				failed = p.failure(o, &badExpression{text: shown, name: m[1], at: n})
+				failed = p.failure(o, &expressionError{text: shown, name: m[1], at: n})
 			}
 		}
 	}
@@ -153,19 +153,19 @@ func (p *postBuild) unlisted(o *object) error {
 	return failed
 }
 
-// badExpression is one that cannot be evaluated here.
-type badExpression struct {
+// expressionError is one that cannot be evaluated here.
+type expressionError struct {
 	text string
 	name string       // the variable that is not listed, "" when the form is not known
 	at   *values.Node // where it stands, nil when that is to be looked for
 }
 
 // Error is for failure, which knows the object.
-func (e *badExpression) Error() string { return "cannot evaluate " + e.text }
+func (e *expressionError) Error() string { return "cannot evaluate " + e.text }
 
 // failure is the error to tell people.
 func (p *postBuild) failure(o *object, err error) error {
-	var bad *badExpression
+	var bad *expressionError
 	if !errors.As(err, &bad) {
 		return o.fail(err.Error(), "shorten the values of variables in spec.clustersFrom")
 	}
@@ -218,16 +218,16 @@ func (p *postBuild) expand(text string) (string, error) {
 // the expression is.
 func (p *postBuild) value(text string) (value string, length int, err error) {
 	m := expression.FindStringSubmatch(text)
-	if m == nil || strings.Contains(m[3], "${") {
+	if len(m) == 0 || strings.Contains(m[3], "${") {
 		shown, _, _ := strings.Cut(text, "\n")
 		if end := strings.IndexByte(shown, '}'); end >= 0 {
 			shown = shown[:end+1]
 		}
-		return "", 0, &badExpression{text: shown}
+		return "", 0, &expressionError{text: shown}
 	}
 	value, listed := p.variables[m[1]]
 	if !listed && m[2] == "" {
-		return "", 0, &badExpression{text: m[0], name: m[1]}
+		return "", 0, &expressionError{text: m[0], name: m[1]}
 	}
 	if value = p.text(value); value == "" { // whether it is set or not, in Flux
 		value = m[3]

@@ -10,10 +10,12 @@ import (
 )
 
 // sopsValue is how SOPS writes a value that it encrypted (aes/cipher.go).
-var sopsValue = sync.OnceValue(func() *regexp.Regexp {
-	const base64 = `[A-Za-z0-9+/]+={0,2}`
-	return regexp.MustCompile(`^ENC\[AES256_GCM,data:` + base64 + `,iv:` + base64 + `,tag:` + base64 + `,type:[a-z]+\]$`)
-})
+var sopsValue = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(sopsForm) })
+
+const (
+	sopsForm   = `^ENC\[AES256_GCM,data:` + sopsBase64 + `,iv:` + sopsBase64 + `,tag:` + sopsBase64 + `,type:[a-z]+\]$`
+	sopsBase64 = `[A-Za-z0-9+/]+={0,2}`
+)
 
 // sopsKeys are the fields of SOPS' metadata that say who can decrypt.
 func sopsKeys() []string {

@@ -139,7 +139,7 @@ func (s *survey) call(made []chosen, i int) string {
 		return "syncgate init " + chart
 	case alone(home):
 		// Its chart may lie beside its values.
-		for up := path.Dir(home); alone(up) && s.chartIn(home) == nil && !word(appWords, path.Base(up)); up = path.Dir(up) {
+		for up := path.Dir(home); alone(up) && s.chartIn(home) == nil && !word(applicationWords, path.Base(up)); up = path.Dir(up) {
 			home = up
 		}
 		return "syncgate init " + home

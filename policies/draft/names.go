@@ -12,7 +12,7 @@ const (
 	// Folders of clusters.
 	outerWords = "clusters cluster env envs environments environment sites site regions region overlays stages stage targets fleet values"
 	// Folders of applications.
-	appWords = "apps app applications charts services components projects modules releases infra infrastructure"
+	applicationWords = "apps app applications charts services components projects modules releases infra infrastructure"
 	// Folders of one application that say nothing of its name.
 	innerWords = "chart helm deploy deployment deployments manifests kustomize k8s kubernetes gitops argocd flux config src"
 )
@@ -30,7 +30,7 @@ func (s *survey) axis(p pattern) int {
 		return -1
 	case !strings.HasPrefix(parts[i], mark), word(outerWords, path.Base(parent)):
 		return 1
-	case word(appWords, path.Base(parent)) && parent != s.dir:
+	case word(applicationWords, path.Base(parent)) && parent != s.dir:
 		return -1
 	}
 	return 0
@@ -41,7 +41,7 @@ func (s *survey) axis(p pattern) int {
 func (s *survey) appOf(dir string) string {
 	app := ""
 	for _, part := range strings.Split(strings.TrimPrefix(dir, s.dir+"/"), "/") {
-		if !strings.Contains(part, mark) && part != "." && !sharedName(part) && !word(outerWords+" "+appWords+" "+innerWords, part) {
+		if !strings.Contains(part, mark) && part != "." && !sharedName(part) && !word(outerWords+" "+applicationWords+" "+innerWords, part) {
 			app = part
 		}
 	}
