@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
+	"strings"
 
 	"github.com/syncgate/syncgate/policies/gate"
 )
@@ -13,8 +13,8 @@ import (
 // BaselineIn finds the Gate of that name in a tree that passed before, at the
 // same path or elsewhere, and gives what passed on each of its clusters. Where
 // no Gate has the name, it is the one at the same path: it was renamed, and what
-// it guards is there still. name says what the tree is, for people. That the tree has no such Gate is told by
-// each Baseline; that it could not be read is an error.
+// it guards is there still. name says what the tree is, for people. That the tree
+// has no such Gate is told by each Baseline; that it could not be read is an error.
 func BaselineIn(ctx context.Context, fsys fs.FS, name string, g *gate.Gate) (func(cluster string) Baseline, error) {
 	was, err := findGate(fsys, g)
 	if err == nil && was != nil {
@@ -60,25 +60,45 @@ func findGate(fsys fs.FS, g *gate.Gate) (*gate.Gate, error) {
 	return here, nil
 }
 
-// formerly is the index of the cluster in was that the i-th of g was, -1 when it
-// is new. That is the one of its name. Where no cluster of g has its name there,
-// all were renamed, and rules over changes would ask nobody: then it is the one
-// with its values files, else the one at its place.
-func formerly(g, was *gate.Gate, i int) int {
-	named := func(c gate.Cluster) int {
-		return slices.IndexFunc(was.Spec.Clusters, func(o gate.Cluster) bool { return o.Name == c.Name })
+// formerly says for each cluster of g which one of was it was, by their places; -1
+// when it is new. That is the one of its name. Where no cluster of g has its name
+// there, all were renamed, and rules over changes would ask nobody: then it is the
+// one with its values files, else the one at its place.
+func formerly(g, was *gate.Gate) []int {
+	by := func(key func(gate.Cluster) string) (places []int, some bool) {
+		found := make(map[string]int, len(was.Spec.Clusters))
+		for i, c := range was.Spec.Clusters {
+			if _, twice := found[key(c)]; !twice {
+				found[key(c)] = i
+			}
+		}
+		places = make([]int, len(g.Spec.Clusters))
+		for i, c := range g.Spec.Clusters {
+			at, ok := found[key(c)]
+			if places[i] = at; !ok || key(c) == "" {
+				places[i] = -1
+			}
+			some = some || places[i] >= 0
+		}
+		return places, some
 	}
-	at := named(g.Spec.Clusters[i])
-	if at >= 0 || slices.ContainsFunc(g.Spec.Clusters, func(c gate.Cluster) bool { return named(c) >= 0 }) {
-		return at
+	named, some := by(func(c gate.Cluster) string { return c.Name })
+	if some {
+		return named
 	}
-	same := func(a, b gate.Cluster) bool { return len(a.Values) > 0 && slices.Equal(a.Values, b.Values) }
-	at = slices.IndexFunc(was.Spec.Clusters, func(o gate.Cluster) bool { return same(o, g.Spec.Clusters[i]) })
-	if at >= 0 || i >= len(was.Spec.Clusters) {
-		return at
+	places, _ := by(valuesOf)
+	taken := make(map[string]bool, len(places))
+	for _, c := range g.Spec.Clusters {
+		taken[valuesOf(c)] = true
 	}
-	if slices.ContainsFunc(g.Spec.Clusters, func(c gate.Cluster) bool { return same(c, was.Spec.Clusters[i]) }) {
-		return -1
+	delete(taken, "")
+	for i := range places {
+		if places[i] < 0 && i < len(was.Spec.Clusters) && !taken[valuesOf(was.Spec.Clusters[i])] {
+			places[i] = i
+		}
 	}
-	return i
+	return places
 }
+
+// valuesOf tells values files apart, "" for none.
+func valuesOf(c gate.Cluster) string { return strings.Join(c.Values, "\n") }

@@ -201,6 +201,7 @@ func readBefore(g *gate.Gate, opts Options) ([]old, error) {
 	before := make([]old, len(g.Spec.Clusters))
 	ask := judgesChanges(g)
 	sources := map[*gate.Gate]*source{}
+	places := map[*gate.Gate][]int{}
 	for i, c := range g.Spec.Clusters {
 		if !ask || opts.Baseline == nil {
 			before[i].none = NoBaseline
@@ -211,7 +212,10 @@ func readBefore(g *gate.Gate, opts Options) ([]old, error) {
 			before[i].none = b.None
 			continue
 		}
-		at := formerly(g, b.Gate, i)
+		if places[b.Gate] == nil {
+			places[b.Gate] = formerly(g, b.Gate)
+		}
+		at := places[b.Gate][i]
 		if at < 0 {
 			before[i].none = clusterIsNew
 			continue
