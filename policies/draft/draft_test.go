@@ -40,6 +40,15 @@ func helmApplication(name, cluster string) string {
 		"  source: {repoURL: https://git.example.com/a.git, path: charts/shop, helm: {valueFiles: [/clusters/" + cluster + "/values.yaml]}}\n"
 }
 
+// fluxItself is what `flux bootstrap` writes into the folder of a cluster.
+const fluxItself = "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: flux-system, namespace: flux-system}\nspec: {url: ssh://git.example.com/a}\n" +
+	"---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: flux-system, namespace: flux-system}\n"
+
+func helmRelease(cluster string) string {
+	return "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+		"  chart: {spec: {chart: shop, sourceRef: {kind: HelmRepository, name: charts}}}\n  values: {host: " + cluster + "}\n"
+}
+
 func TestMake(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -58,6 +67,11 @@ func TestMake(t *testing.T) {
 			files(append(charts("shop"), "clusters/eu/app.yaml", helmApplication("shop", "eu"), "clusters/us/app.yaml", helmApplication("shop", "us"),
 				"clusters/eu/values.yaml", "a: 1\n", "clusters/us/values.yaml", "a: 2\n")...),
 			"eu us", "a", "also there, and not used: folders clusters/${cluster} with values.yaml"},
+		{"HelmReleases beside Flux itself",
+			files("clusters/eu/flux-system/gotk-sync.yaml", fluxItself, "clusters/eu/flux-system/gotk-components.yaml", "kind: Namespace\nmetadata: {name: flux-system}\n",
+				"clusters/us/flux-system/gotk-sync.yaml", fluxItself, "clusters/us/flux-system/gotk-components.yaml", "kind: Namespace\nmetadata: {name: flux-system}\n",
+				"clusters/eu/shop.yaml", helmRelease("eu"), "clusters/us/shop.yaml", helmRelease("us")),
+			"eu us", "host", ""},
 		{"values files with a prefix", files("values.yaml", "a: 1\n", "values-eu.yaml", "b: 1\n", "values-us.yaml", "b: 2\n"), "eu us", "b", ""},
 		{"folders", files("eu/values.yaml", "list: [{name: a, v: 1}, {name: b}]\n", "us/values.yaml", "list: [{name: b}, {name: a, v: 2}]\n"),
 			"eu us", "list[name=a].v", ""},

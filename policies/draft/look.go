@@ -70,7 +70,7 @@ func look(ctx context.Context, fsys fs.FS, dir string) (*survey, error) {
 		}
 		switch ext := path.Ext(name); {
 		case ext != ".yaml" && ext != ".yml", entry.Name() == gate.FileName, strings.HasPrefix(entry.Name(), "kustomization."),
-			entry.Name() == "Chart.yaml":
+			entry.Name() == "Chart.yaml", entry.Name() == "gotk-components.yaml", entry.Name() == "gotk-sync.yaml": // Flux itself
 			return nil
 		case entry.Name() == defaults && s.chartIn(path.Dir(name)) != nil:
 			s.defaults = append(s.defaults, name)
