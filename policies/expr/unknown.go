@@ -79,6 +79,10 @@ func findUnknown(v ref.Val) ref.Val {
 	switch v := v.(type) {
 	case *types.Err:
 		return v
+	case *types.Optional:
+		if v.HasValue() {
+			return findUnknown(v.GetValue())
+		}
 	case traits.Mapper:
 		for it := v.Iterator(); it.HasNext() == types.True; {
 			if found := findUnknown(v.Get(it.Next())); found != nil {
