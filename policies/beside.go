@@ -2,6 +2,7 @@ package policies
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,7 +89,7 @@ func (s *source) besideSecrets(cluster string) (*values.Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find secret %s of cluster %s: %w", want.Name, cluster, err)
 		}
-		n, err := s.secret(glob, want.Name, s.gate.Namespace(cluster))
+		n, err := s.secret(glob, want.Name, cmp.Or(want.Namespace, s.gate.Namespace(cluster)))
 		if err != nil {
 			return nil, err
 		}

@@ -93,7 +93,7 @@ func TestSecretsBeside(t *testing.T) {
 			want: []string{"error: read values of cluster eu: eu/s.yaml:4:13: Secret db: stringData: expected a map, found a string"}},
 		{name: "elsewhere", eu: elsewhere, want: []string{
 			"identical $secrets.db.found: ", "identical $secrets.db.keys: ",
-			"required $secrets.db.found: expected Secret db among the files ${cluster}/s.yaml, found one in namespace elsewhere, which is not that of the Gate there, in eu"}},
+			"required $secrets.db.found: expected Secret db among the files ${cluster}/s.yaml, found one in namespace elsewhere, which is not the one that is asked for (namespace of spec.secrets, else the Gate's there), in eu"}},
 		{name: "elsewhere too", eu: elsewhere + "---\n" + sealedSecret},
 		{name: "none", eu: "kind: x\n", want: []string{
 			"identical $secrets.db: ", "required $secrets.db.found: expected Secret db among the files ${cluster}/s.yaml, found none, in eu"}},
@@ -119,6 +119,18 @@ func TestSecretsBeside(t *testing.T) {
 			expect(t, besideFindings(t, spec, "s.yaml", test.eu, sealedSecret), test.want...)
 		})
 	}
+}
+
+// TestSecretNamespace: a HelmRelease takes its Secrets from its own namespace, which
+// need not be that of the release.
+func TestSecretNamespace(t *testing.T) {
+	in := func(namespace string) string {
+		return strings.Replace(sealedSecret, "name: db", "name: db, namespace: "+namespace, 1)
+	}
+	spec := "  secrets: [{name: db, path: \"${cluster}/s.yaml\", namespace: flux-system}]\n"
+	expect(t, besideFindings(t, spec, "s.yaml", in("flux-system"), in("flux-system")))
+	expect(t, besideFindings(t, spec, "s.yaml", in("shop"), in("flux-system")),
+		"identical $secrets.db.found: ", "identical $secrets.db.keys: ", "required $secrets.db.found: ")
 }
 
 func TestFilesBeside(t *testing.T) {

@@ -48,7 +48,7 @@ func (in *inspection) secrets(root *values.Node) []finding.Said {
 			continue
 		case n.Get(delivery.SecretFound) == nil:
 			other := n.Get(delivery.SecretElsewhere)
-			said = append(said, absent(path, want, in.src.gate.File, other.Position(), "one in namespace "+other.Text+", which is not that of the Gate there"))
+			said = append(said, absent(path, want, in.src.gate.File, other.Position(), "one in namespace "+other.Text+", which is not the one that is asked for (namespace of spec.secrets, else the Gate's there)"))
 			continue
 		}
 		plain := n.Get(delivery.SecretPlain)

@@ -26,8 +26,8 @@ type File struct {
 }
 
 // Secret is a Secret that every cluster must have in the repository, not to be
-// read there: as SealedSecret, as ExternalSecret or encrypted by SOPS, in the
-// Gate's namespace. That it is there and which keys it has is compared, under
+// read there: as SealedSecret, as ExternalSecret or encrypted by SOPS, in its
+// namespace. That it is there and which keys it has is compared, under
 // "$secrets" and its name. A Secret in plain text is a finding.
 type Secret struct {
 	// Name is the Secret's name on the clusters; for a file that SOPS encrypted
@@ -36,6 +36,9 @@ type Secret struct {
 	// Path names the files it may stand in, a glob relative to the Gate file;
 	// "${cluster}" stands for the cluster's name.
 	Path string `json:"path" jsonschema:"required"`
+	// Namespace the Secret is in: that of the HelmRelease, where it takes values from
+	// it. Default: the Gate's on the cluster.
+	Namespace string `json:"namespace,omitempty"`
 }
 
 // besideName is a name that key paths and CEL take without quotes.
@@ -58,6 +61,8 @@ func (d *decoder) beside(g *Gate) {
 		d.unique(seen, field+".name", s.Name)
 		_, err := tree.Join(g.Dir(), s.Path)
 		d.expectNoError(field+".path", err, "correct the glob")
+		d.expect(field+".namespace", s.Namespace == "" || dnsLabel.MatchString(s.Namespace),
+			fmt.Sprintf("expected the name of a namespace, found %.80q", s.Namespace), "correct it, or leave it out")
 	}
 }
 
