@@ -8,6 +8,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -179,8 +180,9 @@ type expansion struct {
 	objects []*object
 	index   map[[2]string][]*object // objects by kind and name
 	here    *repository
-	gitURLs []gitURL            // of git generators
-	matched map[string][]string // by patterns of values files
+	gitURLs []gitURL                 // of git generators
+	matched map[string][]string      // by patterns of values files
+	folders map[string][]fs.DirEntry // that were listed for them
 }
 
 // gitURL is a repository that a git generator reads.

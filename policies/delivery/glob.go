@@ -23,7 +23,10 @@ func (x *expansion) globbed(pattern string) ([]string, error) {
 	if found, ok := x.matched[pattern]; ok {
 		return found, nil
 	}
-	found, err := doublestar.Glob(&followed{tree: x.tree}, pattern, doublestar.WithFailOnIOErrors())
+	if x.folders == nil {
+		x.folders = map[string][]fs.DirEntry{}
+	}
+	found, err := doublestar.Glob(&followed{tree: x.tree, lists: x.folders}, pattern, doublestar.WithFailOnIOErrors())
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +42,9 @@ func (x *expansion) globbed(pattern string) ([]string, error) {
 type followed struct {
 	tree   *tree.Tree
 	looked int
+	// lists are the folders that were listed before, for this search or another: a
+	// pattern for each cluster looks at the same ones.
+	lists map[string][]fs.DirEntry
 }
 
 // real is name with its links followed, counted.
@@ -77,14 +83,20 @@ func (f *followed) ReadDir(name string) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := fs.ReadDir(f.tree.FS(), real)
-	if err != nil {
-		return nil, err
+	list, listed := f.lists[real]
+	if !listed {
+		if list, err = fs.ReadDir(f.tree.FS(), real); err != nil {
+			return nil, err
+		}
 	}
 	if f.looked += len(list); f.looked > maxEntries {
 		return nil, errTooMany
 	}
+	if listed {
+		return list, nil
+	}
 	list = slices.DeleteFunc(slices.Clone(list), func(e fs.DirEntry) bool { return real == "." && e.Name() == ".git" })
 	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	f.lists[real] = list
 	return list, nil
 }
