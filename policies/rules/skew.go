@@ -113,6 +113,9 @@ func (c *comparer) judgeSkew(s SkewRule, path uint32, groups []group) {
 	if slices.ContainsFunc(all, func(h held) bool { return !h.known }) {
 		f.Fix = `write a version there, "1.2.3" or "1.2.3@sha256:…"`
 	}
+	if slices.ContainsFunc(all, func(h held) bool { return h.missing }) {
+		f.Fix += "; where a cluster may lack it, name the path with a star, and in perCluster what it lacks above"
+	}
 	for _, h := range all {
 		f.Holdings = append(f.Holdings, finding.Holding{Value: h.value, Missing: h.missing, Places: h.places})
 	}
