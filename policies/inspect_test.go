@@ -67,6 +67,10 @@ func TestForbidden(t *testing.T) {
 		{name: "a repository and a tag", spec: forbid("latest", ""), eu: "imageRepository: a/b\nimageTag: latest\n", us: "imageRepository: a/b\nimageTag: ''\n", ap: "imageRepository: a/b\nimageTag: latest\nimageDigest: " + digest + "\n",
 			want: []string{"forbidden/latest imageTag eu"}},
 		{name: "a list of images", spec: forbid("latest", ""), eu: "images: [a/b:latest, 'registry:5000/c', 'd:1', a/logo.png, https://x/y]\n", want: []string{"forbidden/latest images[0] eu", "forbidden/latest images[1] eu"}},
+		{name: "lists of patterns", spec: forbid("latest", ""), eu: "exemptImages: [openpolicyagent/*, '*']\nexcludeImages: [ghcr.io/acme/*]\n", us: "allowedImages: ['registry.example.com/*']\nimages: ['registry.example.com/*:v1', a/b]\n",
+			want: []string{"forbidden/latest images[1] us"}},
+		{name: "lists of words", spec: forbid("latest", ""), eu: "images: [hero, banner]\n", us: "images: [hero, 'c:latest']\n", want: []string{"forbidden/latest images[1] us"}},
+		{name: "patterns are not unpinned", spec: forbid("unpinned", ""), eu: "images: ['a/*', hero]\n", us: "images: {all: 'a/*:v1', app: 'a/b:1'}\n", want: []string{"forbidden/unpinned images.app us"}},
 		{name: "a map of images", spec: forbid("latest", ""), eu: "images: {app: a/b:latest, init: 'c:1', pullPolicy: Always, registry: docker.io, digest: " + digest + "}\n", want: []string{"forbidden/latest images.app eu"}},
 
 		{name: "pinned", spec: forbid("unpinned", ""), eu: "image: {repository: a/b, tag: 1.2.3@" + digest + "}\n", us: "image: {repository: a/b, tag: 1.2.3, digest: " + digest + "}\n", ap: "image: a/b@" + digest + "\n"},

@@ -118,18 +118,19 @@ func inParts(n *values.Node, f values.Field) []image {
 }
 
 // listed are the images in a list of references, and those in a map that have a
-// tag: other texts of such a map may be a policy or a registry.
+// tag: other texts of such a map may be a policy or a registry. A list may be one
+// of patterns, which a policy exempts, or of words.
 func listed(f values.Field) []image {
 	var all []image
 	for i, item := range f.Value.Items {
-		if isText(item) && !isPicture(item.Text) {
+		if isText(item) && !isPicture(item.Text) && (item.Unknown || isReference(item.Text)) {
 			one := imageOf(item, f.Key, true, item)
 			one.entry = keypath.Index(i)
 			all = append(all, one)
 		}
 	}
 	for _, entry := range f.Value.Fields {
-		if !isText(entry.Value) || isPicture(entry.Value.Text) || isImageKey(entry.Key) || entry.Key == "repository" || isDigest(entry.Value.Text) {
+		if !isText(entry.Value) || isPicture(entry.Value.Text) || strings.Contains(entry.Value.Text, "*") || isImageKey(entry.Key) || entry.Key == "repository" || isDigest(entry.Value.Text) {
 			continue
 		}
 		one := imageOf(entry.Value, f.Key, true, entry.Value)
@@ -138,6 +139,12 @@ func listed(f values.Field) []image {
 		}
 	}
 	return all
+}
+
+// isReference reports a text of a list that is taken for the reference of an image:
+// it has a part that only a reference has, and is no pattern for several.
+func isReference(text string) bool {
+	return strings.ContainsAny(text, "/:@") && !strings.Contains(text, "*")
 }
 
 // isPicture reports a file or an address: pictures are called images, too.
