@@ -32,7 +32,7 @@ func assignsSecret(text string) bool {
 		if bare != "" && (!ends(text[m[1]:]) || !lines && group(2) == ":") {
 			continue // a part of a sentence, or a label: "Password: see below"
 		}
-		if textSecret(name) && holdsSecret(name, value+bare) {
+		if textSecret(name, value+bare) && holdsSecret(name, value+bare) {
 			return true
 		}
 	}
@@ -56,30 +56,60 @@ func ends(rest string) bool {
 	return rest == "" || strings.ContainsRune("\n,;}#", rune(rest[0]))
 }
 
+// textEndings are last words of names in a text that speak about a secret and do
+// not hold one, beside plainEndings: a key of values keeps its value hidden under
+// them, for in a report to hide too much costs little.
+func textEndings() []string {
+	return []string{
+		"method", "alg", "flow", "lifetime", "lifespan", "expiration", "prefix", "header", "env", "engine", "limit", "live",
+		"endpoint", "url", "uri", "audiences",
+	}
+}
+
 // textSecret is secrecyOf for a name in a text, where a name alone says less: a
 // key or a pin may be anything.
-func textSecret(name string) bool {
+func textSecret(name, value string) bool {
 	if secrecyOf(name) != secret {
 		return false
 	}
 	words := wordsOf(name)
-	if isOneOf(words[len(words)-1], []string{"pass", "pwd"}) {
+	last, joined := words[len(words)-1], strings.Join(words, "")
+	switch {
+	case isOneOf(last, []string{"pass", "pwd"}):
 		return true
+	case isOneOf(last, textEndings()):
+		return isHeader(value)
+	case last == "key" && len(words) > 1 && isKeyName(words[len(words)-2], value):
+		return false
 	}
-	joined := strings.Join(words, "")
 	for _, w := range secretWords() {
-		if strings.Contains(joined, w) {
+		if strings.Contains(joined, w) && (w != "authorization" || isHeader(value)) {
 			return true
 		}
 	}
 	return false
 }
 
+// header is what a header of authorization holds. The name is given to a mode, too:
+// "authorization: RBAC".
+var header = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?i:basic|bearer)[ \t]+[^ \t]`) })
+
+func isHeader(value string) bool { return header().MatchString(value) }
+
+// isKeyName reports whether a value is the name of a key in a Secret, under a name
+// that ends in before and "key". A secret_key may be one of S3 or Django as well,
+// so that there the value itself has to name a secret: "secretKey: DB_PASSWORD".
+func isKeyName(before, value string) bool {
+	return dataKey().MatchString(value) && (before == "password" || before == "secret" && secrecyOf(value) == secret)
+}
+
+// amount is a number or a time.
+var amount = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?[0-9.]+(?:ms|s|m|h|d)?$`) })
+
 // holdsSecret reports whether what a name in a text is given may be a secret, and
 // is no switch, amount, place or variable.
 func holdsSecret(name, value string) bool {
 	lower := strings.ToLower(value)
-	words := wordsOf(name)
 	switch {
 	case pointsElsewhere(value), namesObject(name, value), isVariable(value), strings.Contains(value, "://"):
 		return false
@@ -89,10 +119,17 @@ func holdsSecret(name, value string) bool {
 		"true", "false", "yes", "no", "on", "off", "null", "nil", "none", "undefined", "string", "required", "optional", "~", "|", "|-", ">", ">-", "bearer", "basic",
 	}):
 		return false
-	case strings.Trim(value, "0123456789.") == "": // a limit or a time, but for a password
-		return strings.HasPrefix(words[len(words)-1], "pass") || words[len(words)-1] == "pwd"
+	case amount().MatchString(value): // a limit or a time, but for a password
+		return ofPassword(name)
 	}
 	return strings.Trim(value, "*xX.-_") != ""
+}
+
+// ofPassword reports a name that ends as one of a password does.
+func ofPassword(name string) bool {
+	words := wordsOf(name)
+	last := words[len(words)-1]
+	return strings.HasPrefix(last, "pass") || strings.HasSuffix(last, "password") || strings.HasSuffix(last, "passwd") || strings.HasSuffix(last, "pwd")
 }
 
 // isVariable reports a value that a shell, a template or a program fills in.
@@ -101,7 +138,7 @@ func isVariable(value string) bool {
 		c := value[1] | 0x20
 		return c >= 'a' && c <= 'z' || value[1] == '_' || value[1] == '{' || value[1] == '('
 	}
-	for _, start := range []string{"%", "<", "@", "&", "!", "process.env", "os.environ", "env.", "var.", "local."} {
+	for _, start := range []string{"%", "<", "@", "&", "!", "process.env", "os.environ", "env.", "env:", "var.", "local."} {
 		if strings.HasPrefix(value, start) {
 			return true
 		}
