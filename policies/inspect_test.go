@@ -50,6 +50,10 @@ func TestForbidden(t *testing.T) {
 		{name: "a secret that looks like a name", spec: forbid("secrets", ""), eu: "oidc: {clientSecret: hunter2}\n", us: "secret: Hunter2!hunter2\n",
 			want: []string{"forbidden/secrets oidc.clientSecret eu", "forbidden/secrets secret us"}},
 		{name: "encrypted, or elsewhere", spec: forbid("secrets", ""), eu: "password: 'ENC[AES256_GCM,data:x]'\napiKey: ${API_KEY}\ntoken: vault:secret/x\n"},
+		{name: "a variable", spec: forbid("secrets", ""), eu: "a: {password: '$__file{/etc/secrets/pw}'}\nb: {password: '$__env{PG_PW}'}\nc: {password: $PG_PASSWORD}\nd: {password: $(USER)}\n"},
+		{name: "no variable, or more than one", spec: forbid("secrets", ""), eu: "a: {password: $hunter2}\nb: {password: '$PG_PASSWORD hunter2'}\nc: {password: '!hunter2'}\nd: {password: '$HUNTER2'}\n",
+			want: []string{"forbidden/secrets a.password eu", "forbidden/secrets b.password eu", "forbidden/secrets c.password eu", "forbidden/secrets d.password eu"}},
+		{name: "about tokens", spec: forbid("secrets", ""), eu: "tokenAudiences: [vault]\nmaxTokens: 4096\nmaxToken: hunter2\n", want: []string{"forbidden/secrets maxToken eu"}},
 		{name: "but there", spec: forbid("secrets", ", except: [db]"), eu: "db: {password: hunter2}\nsmtp: {password: hunter2}\n", want: []string{"forbidden/secrets smtp.password eu"}},
 		{name: "only there", spec: forbid("secrets", ", paths: [smtp.**]"), eu: "db: {password: hunter2}\nsmtp: {password: hunter2}\n", want: []string{"forbidden/secrets smtp.password eu"}},
 

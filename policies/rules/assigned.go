@@ -62,7 +62,7 @@ func ends(rest string) bool {
 func textEndings() []string {
 	return []string{
 		"method", "alg", "flow", "lifetime", "lifespan", "expiration", "prefix", "header", "env", "engine", "limit", "live",
-		"endpoint", "url", "uri", "audiences",
+		"endpoint", "url", "uri",
 	}
 }
 

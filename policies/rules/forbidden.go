@@ -160,7 +160,7 @@ func (x *Inspector) secret(n *values.Node, path []string, hide bool) {
 	if n.Kind == values.String {
 		what = x.kindOf(n.Text)
 	}
-	if what == "" && hide {
+	if what == "" && hide && (n.Kind != values.String || !wholeVariable().MatchString(n.Text)) {
 		what = "a value under a key that names a secret"
 	}
 	if what == "" {
@@ -203,3 +203,10 @@ func pointsElsewhere(text string) bool {
 	}
 	return false
 }
+
+// wholeVariableForm is a text that is nothing but a variable which a program fills
+// in: $PG_PASSWORD, and $__file{/etc/secrets/password} of Grafana. It is stricter
+// than isVariable: a password, too, may begin with such a sign.
+const wholeVariableForm = `^\$(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|__(?:file|env|vault)\{[^{}]+\})$`
+
+var wholeVariable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(wholeVariableForm) })

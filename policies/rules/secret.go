@@ -34,13 +34,13 @@ func plainEndings() []string {
 	return []string{
 		"name", "names", "ref", "refs", "enabled", "file", "files", "path", "class", "type", "length", "size", "policy",
 		"ttl", "expiry", "seconds", "minutes", "hours", "days", "timeout", "duration", "interval", "count", "version",
-		"algorithm", "namespace", "mode", "issuer", "audience", "selector", "annotations", "labels", "manager",
+		"algorithm", "namespace", "mode", "issuer", "audience", "audiences", "selector", "annotations", "labels", "manager",
 	}
 }
 
 // plainNames are keys that only look like secrets.
 func plainNames() []string {
-	return []string{"imagepullsecrets", "pullsecrets", "topologykey", "publickey", "automountserviceaccounttoken", "sortkey", "mergekey"}
+	return []string{"imagepullsecrets", "pullsecrets", "topologykey", "publickey", "automountserviceaccounttoken", "sortkey", "mergekey", "maxtokens"}
 }
 
 // plainBeginnings are first words of keys that switch or point.

@@ -15,6 +15,7 @@ func TestSecrecyOfNames(t *testing.T) {
 		plain: {
 			"secretName", "existingSecret", "existingSecretName", "secretRef", "secretKeyRef", "imagePullSecrets", "passwordFile", "tokenTTL",
 			"createSecret", "tokenExpirationSeconds", "automountServiceAccountToken", "topologyKey", "publicKey", "secretNamespace", "useTokenReview",
+			"tokenAudiences", "maxTokens", "max_tokens",
 		},
 		unsaid: {"host", "replicas", "image", "tag", "keyspace", "monkey", "keyboard", "value", "", "tokyo"},
 	}
