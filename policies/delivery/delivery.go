@@ -183,6 +183,7 @@ type expansion struct {
 	gitURLs []gitURL                 // of git generators
 	matched map[string][]string      // by patterns of values files
 	folders map[string][]fs.DirEntry // that were listed for them
+	paths   map[string]*applied      // by paths of Flux Kustomizations
 }
 
 // gitURL is a repository that a git generator reads.

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/syncgate/syncgate/policies/gate"
-	"github.com/syncgate/syncgate/policies/kustomize"
 	"github.com/syncgate/syncgate/policies/values"
 )
 
@@ -112,11 +111,11 @@ func (w *way) leads(ctx context.Context) (bool, error) {
 	}
 	dir := path.Clean(strings.TrimPrefix(w.spec.text("path"), "/"))
 	if hasKustomization(w.x.tree, dir) {
-		built, err := kustomize.Build(ctx, w.x.tree.FS(), dir, kustomize.Limits{Files: maxBuildFiles, InputBytes: maxBuildBytes})
-		if err != nil {
+		a := w.x.appliedAt(ctx, dir)
+		if a.err != nil {
 			return true, ctx.Err() // what it applies is not known then
 		}
-		return slices.ContainsFunc(built.Files, func(f kustomize.File) bool { return slices.Contains(w.files, f.Name) }), nil
+		return slices.ContainsFunc(w.files, func(name string) bool { return a.files[name] }), nil
 	}
 	if dir == "." || !isFolder(w.x.tree, dir) {
 		return true, nil

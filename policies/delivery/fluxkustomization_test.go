@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -97,4 +99,47 @@ func TestFluxKustomizations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFluxKustomizationIsBuiltOnce: every HelmRelease asks what a Flux
+// Kustomization applies, and a build of many files takes long.
+func TestFluxKustomizationIsBuiltOnce(t *testing.T) {
+	const built = "apps/kustomization.yaml"
+	reads := func(releases int) int {
+		fsys := &countedFS{MapFS: fstest.MapFS{
+			"apps/x.yaml": {Data: []byte("{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n")},
+			built:         {Data: []byte("resources: [x.yaml]\n")},
+			"flux.yaml": {Data: []byte("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps}\n" +
+				"spec: {path: ./apps, namePrefix: x-}\n---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: again}\n" +
+				"spec: {path: ./apps, namePrefix: x-}\n")},
+		}, name: built}
+		for i := range releases {
+			fsys.MapFS[fmt.Sprintf("c%d.yaml", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\n"+
+				"metadata: {name: c%d}\nspec: {chart: {spec: {chart: c, sourceRef: {kind: HelmRepository, name: r}}}}\n", i)}
+		}
+		g := &gate.Gate{File: "syncgate.yaml"}
+		g.Spec.ClustersFrom = []gate.ClustersFrom{{Files: []string{"*.yaml"}}}
+		if _, err := Expand(t.Context(), tree.New(fsys), g, values.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		return fsys.opened
+	}
+	if one, many := reads(1), reads(20); one == 0 || one != many {
+		t.Errorf("%s is opened %d times for one HelmRelease, %d times for 20", built, one, many)
+	}
+}
+
+// countedFS counts how often a file is opened.
+type countedFS struct {
+	fstest.MapFS
+	name   string
+	opened int
+}
+
+// Open implements fs.FS.
+func (c *countedFS) Open(name string) (fs.File, error) {
+	if name == c.name {
+		c.opened++
+	}
+	return c.MapFS.Open(name)
 }
