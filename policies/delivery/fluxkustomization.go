@@ -86,6 +86,12 @@ var plainKind = regexp.MustCompile(`^\w+$`)
 // mayPatch reports whether a patch may be for a kind that is looked at. A patch
 // of another Kustomization may bring patches of HelmReleases.
 func (w *way) mayPatch(patch *values.Node) bool {
+	kind := w.patched(patch)
+	return !plainKind.MatchString(kind) || group(kind) != "*"
+}
+
+// patched is the kind that a patch is for, which need not be a plain one.
+func (w *way) patched(patch *values.Node) string {
 	f := w.spec.below(patch)
 	kind := f.text("target", "kind")
 	if kind == "" && f.get("target") == nil {
@@ -93,13 +99,40 @@ func (w *way) mayPatch(patch *values.Node) bool {
 			kind = textOf(doc.Get("kind"))
 		}
 	}
-	return !plainKind.MatchString(kind) || group(kind) != "*"
+	return kind
 }
 
-// leads reports whether the Kustomization applies what the HelmRelease is made of:
-// what a build of its path reads, or all that lies below. Where that cannot be
-// found out it may.
+// leads reports whether the Kustomization applies what the HelmRelease is made of,
+// or patches a Kustomization that does: the patch may bring patches of its own.
+// Where that cannot be found out it may.
 func (w *way) leads(ctx context.Context) (bool, error) {
+	if leads, err := w.applies(ctx, w.files); leads || err != nil || !slices.ContainsFunc(w.spec.list("patches"), w.mayPatchAWay) {
+		return leads, err
+	}
+	for _, k := range w.x.objects {
+		if k == w.by || k.kind != kindKustomization || k.cluster != "" && k.cluster != w.cluster {
+			continue
+		}
+		next := &way{x: w.x, by: k, spec: k.fields().below(k.node.Get("spec"))}
+		leads, err := next.applies(ctx, w.files)
+		if leads && err == nil {
+			leads, err = w.applies(ctx, k.files)
+		}
+		if leads || err != nil {
+			return leads, err
+		}
+	}
+	return false, nil
+}
+
+// mayPatchAWay reports whether a patch may be for a Kustomization.
+func (w *way) mayPatchAWay(patch *values.Node) bool {
+	kind := w.patched(patch)
+	return !plainKind.MatchString(kind) || kind == kindKustomization
+}
+
+// applies reports whether the Kustomization applies one of the files, or may.
+func (w *way) applies(ctx context.Context, files []string) (bool, error) {
 	if ref := w.spec.below(w.spec.get("sourceRef")); ref.text("kind") == kindGitRepository {
 		source, err := w.x.lookup(w.by, kindGitRepository, cmp.Or(ref.text("namespace"), w.by.namespace), ref.text("name"))
 		if err != nil {
@@ -110,17 +143,14 @@ func (w *way) leads(ctx context.Context) (bool, error) {
 		}
 	}
 	dir := path.Clean(strings.TrimPrefix(w.spec.text("path"), "/"))
-	if hasKustomization(w.x.tree, dir) {
-		a := w.x.appliedAt(ctx, dir)
-		if a.err != nil {
-			return true, ctx.Err() // what it applies is not known then
-		}
-		return slices.ContainsFunc(w.files, func(name string) bool { return a.files[name] }), nil
+	if dir == "." && !hasKustomization(w.x.tree, dir) || !isFolder(w.x.tree, dir) {
+		return true, nil // it may be the path in a source that holds a folder of this repository
 	}
-	if dir == "." || !isFolder(w.x.tree, dir) {
-		return true, nil
+	a := w.x.appliedAt(ctx, dir)
+	if a.err != nil {
+		return true, ctx.Err() // what it applies is not known then
 	}
-	return slices.ContainsFunc(w.files, func(name string) bool { return strings.HasPrefix(name, dir+"/") }), nil
+	return slices.ContainsFunc(files, func(name string) bool { return a.files[name] }), nil
 }
 
 // variables holds what is substituted against what the Gate says.

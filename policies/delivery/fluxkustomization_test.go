@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -23,7 +24,9 @@ func TestFluxKustomizations(t *testing.T) {
 	tests := []struct {
 		name, spec string
 		cluster    string // of the Kustomization's file; eu
+		file       string // of the HelmRelease; apps/eu/shop.yaml
 		release    string // values of the HelmRelease
+		more       string // spec of another Kustomization
 		variables  map[string]string
 		repository string
 		fail       string
@@ -37,6 +40,14 @@ func TestFluxKustomizations(t *testing.T) {
 		{name: "build that reads it", spec: "path: ./overlays/eu, " + patch, fail: "has spec.patches"},
 		{name: "build that does not", spec: "path: ./overlays/other, " + patch},
 		{name: "build that fails", spec: "path: ./overlays/broken, " + patch, fail: "has spec.patches"},
+		{name: "folder above a build that reads it", spec: "path: ./deploy, " + patch, fail: "has spec.patches"},
+		{name: "folder above a build that leaves it out", spec: "path: ./nested, " + patch, file: "nested/eu/app/shop.yml"},
+		{name: "folder of files", spec: "path: ./plain, " + patch, file: "plain/eu/app/shop.yml", fail: "has spec.patches"},
+		{name: "folder beside files", spec: "path: ./plain/b, " + patch, file: "plain/eu/app/shop.yml"},
+		{name: "folder above a build that fails", spec: "path: ./overlays, " + patch, fail: "has spec.patches"},
+		{name: "patch of a Kustomization that reads it", spec: "path: ./eu, patches: [{target: {kind: Kustomization}, patch: x}]", more: "path: ./apps", fail: "has spec.patches"},
+		{name: "patch of a Kustomization that does not", spec: "path: ./eu, patches: [{target: {kind: Kustomization}, patch: x}]", more: "path: ./infra"},
+		{name: "patch beside a Kustomization that reads it", spec: "path: ./eu, " + patch, more: "path: ./apps"},
 		{name: "another cluster's", cluster: "us", spec: here + patch},
 		{name: "another repository's", repository: "https://example.com/here", spec: here + "sourceRef: {kind: GitRepository, name: other}, " + patch},
 		{name: "this repository's", repository: "https://example.com/here", spec: here + "sourceRef: {kind: GitRepository, name: this}, " + patch, fail: "has spec.patches"},
@@ -71,15 +82,20 @@ func TestFluxKustomizations(t *testing.T) {
 			if tt.cluster == "" {
 				tt.cluster = "eu"
 			}
+			tt.file = cmp.Or(tt.file, "apps/eu/shop.yaml")
 			fsys := fstest.MapFS{}
 			for file, text := range map[string]string{
-				"apps/eu/shop.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+				tt.file: "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
 					"  chart: {spec: {chart: c, sourceRef: {kind: HelmRepository, name: r}}}\n  values:\n    " + tt.release + "\n",
 				tt.cluster + "/flux.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: flux-system}\nspec:\n  {\n    " +
-					tt.spec + "}\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nmetadata: {name: x}\nspec: {" + patch + "}\n",
+					tt.spec + "}\n---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: more}\nspec: {" + tt.more + "}\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nmetadata: {name: x}\nspec: {" + patch + "}\n",
 				"eu/sources.yaml": "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: this}\nspec: {url: 'https://example.com/here.git'}\n---\n" +
 					"apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: other}\nspec: {url: 'https://example.com/other'}\n",
 				"infra/x.yaml":                       "a: 1\n",
+				"deploy/shop/kustomization.yaml":     "resources: [../../apps/eu]\n",
+				"nested/eu/kustomization.yml":        "resources: [x.yaml]\n",
+				"nested/eu/x.yaml":                   "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n",
+				"plain/b/x.yaml":                     "a: 1\n",
 				"overlays/eu/kustomization.yaml":     "resources: [../../apps/eu]\n",
 				"apps/eu/kustomization.yaml":         "resources: [shop.yaml]\n",
 				"overlays/other/kustomization.yaml":  "resources: [x.yaml]\n",
@@ -89,7 +105,7 @@ func TestFluxKustomizations(t *testing.T) {
 				fsys[file] = &fstest.MapFile{Data: []byte(text)}
 			}
 			g := &gate.Gate{File: "syncgate.yaml"}
-			g.Spec.ClustersFrom = []gate.ClustersFrom{{Files: []string{"apps/${cluster}/shop.yaml", "${cluster}/*.yaml"}, Variables: tt.variables, Repository: tt.repository}}
+			g.Spec.ClustersFrom = []gate.ClustersFrom{{Files: []string{strings.Replace(tt.file, "/eu/", "/${cluster}/", 1), "${cluster}/*.yaml"}, Variables: tt.variables, Repository: tt.repository}}
 			_, err := Expand(t.Context(), tree.New(fsys), g, values.Limits{})
 			switch {
 			case tt.fail == "" && err != nil:
