@@ -75,7 +75,8 @@ func (w *way) change() (at *values.Node, what string) {
 			return n, "spec." + field
 		}
 	}
-	if n := w.spec.get("targetNamespace"); n != nil && textOf(n) != w.object.namespace {
+	// One that names no namespace is meant to get it so.
+	if n := w.spec.get("targetNamespace"); n != nil && w.object.namespace != "" && textOf(n) != w.object.namespace {
 		return n, "spec.targetNamespace"
 	}
 	return nil, ""

@@ -27,6 +27,7 @@ func TestFluxKustomizations(t *testing.T) {
 		file       string // of the HelmRelease; apps/eu/shop.yaml
 		release    string // values of the HelmRelease
 		more       string // spec of another Kustomization
+		meta       string // metadata of the HelmRelease
 		variables  map[string]string
 		repository string
 		fail       string
@@ -63,6 +64,7 @@ func TestFluxKustomizations(t *testing.T) {
 		{name: "namePrefix", spec: here + "namePrefix: x-", fail: "has spec.namePrefix"},
 		{name: "nameSuffix", spec: here + "nameSuffix: -x", fail: "has spec.nameSuffix"},
 		{name: "targetNamespace", spec: here + "targetNamespace: other", fail: "has spec.targetNamespace"},
+		{name: "targetNamespace of one that names none", meta: "{name: shop}", spec: here + "targetNamespace: other"},
 		{name: "same targetNamespace", spec: here + "targetNamespace: shop"},
 
 		{name: "variables as listed", variables: listed, release: "a: ${R}${NUM}", spec: here + `postBuild: {substitute: {R: eu, NUM: "3\n"}}`},
@@ -85,7 +87,7 @@ func TestFluxKustomizations(t *testing.T) {
 			tt.file = cmp.Or(tt.file, "apps/eu/shop.yaml")
 			fsys := fstest.MapFS{}
 			for file, text := range map[string]string{
-				tt.file: "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: shop, namespace: shop}\nspec:\n" +
+				tt.file: "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: " + cmp.Or(tt.meta, "{name: shop, namespace: shop}") + "\nspec:\n" +
 					"  chart: {spec: {chart: c, sourceRef: {kind: HelmRepository, name: r}}}\n  values:\n    " + tt.release + "\n",
 				tt.cluster + "/flux.yaml": "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: apps, namespace: flux-system}\nspec:\n  {\n    " +
 					tt.spec + "}\n---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: more}\nspec: {" + tt.more + "}\n---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nmetadata: {name: x}\nspec: {" + patch + "}\n",
