@@ -84,23 +84,49 @@ func (w *way) change() (at *values.Node, what string) {
 
 var plainKind = regexp.MustCompile(`^\w+$`)
 
-// mayPatch reports whether a patch may be for a kind that is looked at. A patch
-// of another Kustomization may bring patches of HelmReleases.
+// mayPatch reports whether a patch may be for the HelmRelease or another object of
+// a kind that is looked at. A patch of another Kustomization may bring patches of
+// HelmReleases.
 func (w *way) mayPatch(patch *values.Node) bool {
-	kind := w.patched(patch)
-	return !plainKind.MatchString(kind) || group(kind) != "*"
+	p := w.patched(patch)
+	if p.kind == kindHelmRelease {
+		return w.mayBeNamed(p)
+	}
+	return !plainKind.MatchString(p.kind) || strings.HasSuffix(p.kind, "List") || group(p.kind) != "*"
 }
 
-// patched is the kind that a patch is for, which need not be a plain one.
-func (w *way) patched(patch *values.Node) string {
+// patched is what a patch is for: a kind, which need not be a plain one, and a
+// name or a pattern of names, "" when it may be any.
+type patched struct {
+	kind, name string
+	pattern    bool
+}
+
+func (w *way) patched(patch *values.Node) patched {
 	f := w.spec.below(patch)
-	kind := f.text("target", "kind")
-	if kind == "" && f.get("target") == nil {
-		if doc, err := values.Parse([]byte(f.text("patch")), patch.File, w.x.limits); err == nil {
-			kind = textOf(doc.Get("kind"))
-		}
+	if f.get("target") != nil {
+		return patched{kind: f.text("target", "kind"), name: f.text("target", "name"), pattern: true}
 	}
-	return kind
+	docs, err := values.Documents([]byte(f.text("patch")), patch.File, w.x.limits)
+	if err != nil || len(docs) != 1 || docs[0].Kind != values.Map {
+		return patched{}
+	}
+	return patched{kind: textOf(docs[0].Get("kind")), name: textOf(at(docs[0], []string{"metadata", "name"}))}
+}
+
+// mayBeNamed reports whether a patch of HelmReleases may be for this one by its
+// name. Kustomize goes by the names an object had before as well: where the name
+// stands nowhere, it was another one.
+func (w *way) mayBeNamed(p patched) bool {
+	name := at(w.object.node, []string{"metadata", "name"})
+	if p.name == "" || strings.Contains(p.name+w.object.name, "${") || name == nil || name.Line == 0 {
+		return true
+	}
+	if !p.pattern {
+		return p.name == w.object.name
+	}
+	re, err := regexp.Compile("^(?:" + p.name + ")$")
+	return err != nil || re.MatchString(w.object.name)
 }
 
 // leads reports whether the Kustomization applies what the HelmRelease is made of,
@@ -128,8 +154,8 @@ func (w *way) leads(ctx context.Context) (bool, error) {
 
 // mayPatchAWay reports whether a patch may be for a Kustomization.
 func (w *way) mayPatchAWay(patch *values.Node) bool {
-	kind := w.patched(patch)
-	return !plainKind.MatchString(kind) || kind == kindKustomization
+	kind := w.patched(patch).kind
+	return !plainKind.MatchString(kind) || strings.HasSuffix(kind, "List") || kind == kindKustomization
 }
 
 // applies reports whether the Kustomization applies one of the files, or may.

@@ -28,9 +28,11 @@ func TestFluxKustomizations(t *testing.T) {
 		release    string // values of the HelmRelease
 		more       string // spec of another Kustomization
 		meta       string // metadata of the HelmRelease
-		variables  map[string]string
-		repository string
-		fail       string
+		// kustomization is the folder that gives the HelmRelease, in place of its file.
+		kustomization string
+		variables     map[string]string
+		repository    string
+		fail          string
 	}{
 		{name: "nothing", spec: here + "prune: true, patches: [], namePrefix: ''"},
 		{name: "patches", spec: here + patch, fail: "eu/flux.yaml:6:29: Kustomization flux-system/apps: has spec.patches, which may change HelmRelease shop/shop at apps/eu/shop.yaml:3:1"},
@@ -56,6 +58,18 @@ func TestFluxKustomizations(t *testing.T) {
 		{name: "patch of some kinds", spec: here + `patches: [{target: {kind: ".*"}, patch: x}]`, fail: "has spec.patches"},
 		{name: "patch by name", spec: here + `patches: [{target: {name: shop}, patch: x}]`, fail: "has spec.patches"},
 		{name: "patch that says its kind", spec: here + `patches: [{patch: "{kind: HelmRelease, metadata: {name: shop}}"}]`, fail: "has spec.patches"},
+		{name: "patch of another HelmRelease", spec: here + `patches: [{target: {kind: HelmRelease, name: other}, patch: x}]`},
+		{name: "patch of this HelmRelease", spec: here + `patches: [{target: {kind: HelmRelease, name: shop}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch of a part of the name", spec: here + `patches: [{target: {kind: HelmRelease, name: sho}, patch: x}]`},
+		{name: "patch of names", spec: here + `patches: [{target: {kind: HelmRelease, name: x|sh.*}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch of names that are no pattern", spec: here + `patches: [{target: {kind: HelmRelease, name: "("}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch of a name with a variable", spec: here + `patches: [{target: {kind: HelmRelease, name: "${X}"}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch that says another name", spec: here + `patches: [{patch: "{kind: HelmRelease, metadata: {name: other}}"}]`},
+		{name: "patch that says no name", spec: here + `patches: [{patch: "{kind: HelmRelease}"}]`, fail: "has spec.patches"},
+		{name: "target before name in the patch", spec: here + `patches: [{target: {kind: HelmRelease}, patch: "{kind: HelmRelease, metadata: {name: other}}"}]`, fail: "has spec.patches"},
+		{name: "patch of two objects", spec: here + `patches: [{patch: "kind: HelmRelease\nmetadata: {name: other}\n---\nkind: HelmRelease\nmetadata: {name: shop}\n"}]`, fail: "has spec.patches"},
+		{name: "patch of a renamed one", kustomization: "renamed/${cluster}", spec: `path: ./renamed/eu, patches: [{target: {kind: HelmRelease, name: shop}, patch: x}]`, fail: "has spec.patches"},
+		{name: "patch of another one than is built", kustomization: "built/${cluster}", spec: `path: ./built/eu, patches: [{target: {kind: HelmRelease, name: other}, patch: x}]`},
 		{name: "patch of a Kustomization", spec: here + `patches: [{target: {kind: Kustomization}, patch: x}]`, fail: "has spec.patches"},
 		{name: "patchesStrategicMerge", spec: here + "patchesStrategicMerge: [{kind: HelmRelease}]", fail: "has spec.patchesStrategicMerge"},
 		{name: "patchesJson6902", spec: here + "patchesJson6902: [{target: {kind: HelmRelease}}]", fail: "has spec.patchesJson6902"},
@@ -94,6 +108,8 @@ func TestFluxKustomizations(t *testing.T) {
 				"eu/sources.yaml": "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: this}\nspec: {url: 'https://example.com/here.git'}\n---\n" +
 					"apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {name: other}\nspec: {url: 'https://example.com/other'}\n",
 				"infra/x.yaml":                       "a: 1\n",
+				"built/eu/kustomization.yaml":        "resources: [../../apps/eu]\n",
+				"renamed/eu/kustomization.yaml":      "{namePrefix: x-, resources: [../../apps/eu]}\n",
 				"deploy/shop/kustomization.yaml":     "resources: [../../apps/eu]\n",
 				"nested/eu/kustomization.yml":        "resources: [x.yaml]\n",
 				"nested/eu/x.yaml":                   "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n",
@@ -108,6 +124,9 @@ func TestFluxKustomizations(t *testing.T) {
 			}
 			g := &gate.Gate{File: "syncgate.yaml"}
 			g.Spec.ClustersFrom = []gate.ClustersFrom{{Files: []string{strings.Replace(tt.file, "/eu/", "/${cluster}/", 1), "${cluster}/*.yaml"}, Variables: tt.variables, Repository: tt.repository}}
+			if from := &g.Spec.ClustersFrom[0]; tt.kustomization != "" {
+				from.Files, from.Kustomizations, from.Kind = []string{"${cluster}/*.yaml"}, []string{tt.kustomization}, kindHelmRelease
+			}
 			_, err := Expand(t.Context(), tree.New(fsys), g, values.Limits{})
 			switch {
 			case tt.fail == "" && err != nil:
