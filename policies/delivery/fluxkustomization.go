@@ -186,19 +186,17 @@ func (w *way) variables() error {
 	if err != nil {
 		return err
 	}
-	f := by.fields()
 	given := &postBuild{variables: w.x.from.Variables, cluster: w.cluster}
-	if table := f.table("spec", "postBuild", "substitute"); table != nil {
-		for _, v := range table.Fields {
-			if err := w.variable(given, v); err != nil {
-				return err
-			}
+	all, err := w.given(by)
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		if err := w.variable(given, v); err != nil {
+			return err
 		}
 	}
-	from := f.list("spec", "postBuild", "substituteFrom")
-	if f.err != nil {
-		return f.err
-	}
+	from := by.fields().list("spec", "postBuild", "substituteFrom")
 	for _, o := range w.substituted() {
 		for _, m := range used.FindAllStringSubmatch(everyText(o.node), -1) {
 			if _, ok := w.x.from.Variables[m[1]]; !ok && len(from) > 0 {
@@ -215,22 +213,26 @@ func (w *way) variables() error {
 }
 
 // variable holds one variable against what the Gate says of it.
-func (w *way) variable(given *postBuild, v values.Field) error {
-	if v.Value.Kind != values.String {
-		return w.by.failAt(v.Value, fmt.Sprintf("spec.postBuild.substitute.%s: expected a string, found %s", v.Key, v.Value.Kind), "put it into quotes")
+func (w *way) variable(given *postBuild, v variable) error {
+	if v.value.Kind != values.String {
+		return w.by.failAt(v.value, fmt.Sprintf("%s: expected a string, found %s", v.in(), v.value.Kind), "put it into quotes")
 	}
-	says, listed := w.x.from.Variables[v.Key]
+	what := v.name
+	if v.from != nil {
+		what = v.in()
+	}
+	says, listed := w.x.from.Variables[v.name]
 	if !listed {
 		for _, o := range w.substituted() {
-			if slices.ContainsFunc(used.FindAllStringSubmatch(everyText(o.node), -1), func(m []string) bool { return m[1] == v.Key }) {
-				return w.by.failAt(v.Value, fmt.Sprintf("substitutes %s, which %s uses and spec.clustersFrom does not list", v.Key, o.title()),
+			if slices.ContainsFunc(used.FindAllStringSubmatch(everyText(o.node), -1), func(m []string) bool { return m[1] == v.name }) {
+				return w.by.failAt(v.value, fmt.Sprintf("substitutes %s, which %s uses and spec.clustersFrom does not list", what, o.title()),
 					"list it in variables of spec.clustersFrom, with the same value")
 			}
 		}
 		return nil
 	}
-	if given.text(says) != strings.ReplaceAll(v.Value.Text, "\n", "") {
-		return w.by.failAt(v.Value, fmt.Sprintf("substitutes %s by another value than variables of spec.clustersFrom says for cluster %s", v.Key, w.cluster),
+	if given.text(says) != strings.ReplaceAll(v.value.Text, "\n", "") {
+		return w.by.failAt(v.value, fmt.Sprintf("substitutes %s by another value than variables of spec.clustersFrom says for cluster %s", what, w.cluster),
 			"write the same value in both")
 	}
 	return nil

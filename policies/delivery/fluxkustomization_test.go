@@ -27,6 +27,7 @@ func TestFluxKustomizations(t *testing.T) {
 		file       string // of the HelmRelease; apps/eu/shop.yaml
 		release    string // values of the HelmRelease
 		more       string // spec of another Kustomization
+		objects    string // more of them
 		meta       string // metadata of the HelmRelease
 		// kustomization is the folder that gives the HelmRelease, in place of its file.
 		kustomization string
@@ -90,6 +91,18 @@ func TestFluxKustomizations(t *testing.T) {
 		{name: "no text", variables: listed, spec: here + `postBuild: {substitute: {NUM: 3}}`, fail: "spec.postBuild.substitute.NUM: expected a string, found a number"},
 		{name: "from elsewhere", variables: listed, release: "a: ${NUM}", spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`},
 		{name: "from elsewhere, with a default", variables: listed, release: "a: '${X:=5}'", spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`, fail: "has spec.postBuild.substituteFrom, which may set X"},
+		{name: "from a ConfigMap as listed", variables: listed, release: "a: ${NUM}", objects: vars("{NUM: \"3\\n\", R: eu}"), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`},
+		{name: "from a ConfigMap, another value", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "4"}`), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`, fail: "eu/objects.yaml:4:13: Kustomization flux-system/apps: substitutes NUM of ConfigMap flux-system/c by another value than variables of spec.clustersFrom says for cluster eu"},
+		{name: "from a ConfigMap, not listed", variables: listed, release: "a: '${X:=5}'", objects: vars(`{X: "4"}`), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`, fail: "substitutes X of ConfigMap flux-system/c, which HelmRelease shop/shop uses"},
+		{name: "from a ConfigMap, no text", variables: listed, objects: vars(`{NUM: 3}`), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`, fail: "NUM of ConfigMap flux-system/c: expected a string, found a number"},
+		{name: "from a ConfigMap, in place first", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "4"}`), spec: here + `postBuild: {substitute: {NUM: "3"}, substituteFrom: [{kind: ConfigMap, name: c}]}`},
+		{name: "from a ConfigMap, a later one", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "4"}`) + renamed("d", vars(`{NUM: "3"}`)), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}, {kind: ConfigMap, name: d}]}`},
+		{name: "from a ConfigMap, an earlier one", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "4"}`) + renamed("d", vars(`{NUM: "3"}`)), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: d}, {kind: ConfigMap, name: c}]}`, fail: "substitutes NUM of ConfigMap flux-system/c by another value"},
+		{name: "from a ConfigMap of another namespace", variables: listed, release: "a: ${NUM}", objects: strings.ReplaceAll(vars(`{NUM: "4"}`), "flux-system", "x"), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`},
+		{name: "from a ConfigMap with a variable", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "${N}"}`), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}]}`},
+		{name: "from a Secret", variables: listed, release: "a: ${NUM}", objects: asSecret(vars(`{NUM: NA==}`)), spec: here + `postBuild: {substituteFrom: [{kind: Secret, name: c}]}`, fail: "substitutes NUM of Secret flux-system/c by another value"},
+		{name: "from a Secret as listed", variables: listed, release: "a: ${NUM}", objects: asSecret(vars("{NUM: NA==}\nstringData: {NUM: '3'}")), spec: here + `postBuild: {substituteFrom: [{kind: Secret, name: c}]}`},
+		{name: "from a Secret that is encrypted", variables: listed, release: "a: ${NUM}", objects: vars(`{NUM: "4"}`) + asSecret(vars("{NUM: 'ENC[AES256_GCM,data:x]'}\nsops: {mac: x}")), spec: here + `postBuild: {substituteFrom: [{kind: ConfigMap, name: c}, {kind: Secret, name: c}]}`},
 		{name: "escape", release: "a: a$$b", spec: here + `postBuild: {substitute: {X: "4"}}`, fail: `substitutes variables, by which "$$" in HelmRelease shop/shop becomes "$"`},
 		{name: "variables elsewhere", variables: listed, release: "a: ${NUM}", spec: `path: ./infra, postBuild: {substitute: {NUM: "4"}}`},
 	}
@@ -110,6 +123,7 @@ func TestFluxKustomizations(t *testing.T) {
 				"infra/x.yaml":                       "a: 1\n",
 				"built/eu/kustomization.yaml":        "resources: [../../apps/eu]\n",
 				"renamed/eu/kustomization.yaml":      "{namePrefix: x-, resources: [../../apps/eu]}\n",
+				"eu/objects.yaml":                    tt.objects,
 				"deploy/shop/kustomization.yaml":     "resources: [../../apps/eu]\n",
 				"nested/eu/kustomization.yml":        "resources: [x.yaml]\n",
 				"nested/eu/x.yaml":                   "{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n",
@@ -137,6 +151,17 @@ func TestFluxKustomizations(t *testing.T) {
 		})
 	}
 }
+
+// vars is a ConfigMap of variables as one document.
+func vars(data string) string {
+	return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: flux-system}\ndata: " + data + "\n---\n"
+}
+
+func renamed(name, text string) string {
+	return strings.Replace(text, "{name: c,", "{name: "+name+",", 1)
+}
+
+func asSecret(text string) string { return strings.Replace(text, kindConfigMap, kindSecret, 1) }
 
 // TestFluxKustomizationIsBuiltOnce: every HelmRelease asks what a Flux
 // Kustomization applies, and a build of many files takes long.
