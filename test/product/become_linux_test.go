@@ -40,16 +40,22 @@ func TestProgramsEndWithTheirParent(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), filepath.Join(dir, "syncgate"), "server", "60")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started, end := make(chan error), make(chan struct{})
-	go func() {
+	var start func()
+	start = func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the function
-		started <- cmd.Start()
+		if syscall.Gettid() == os.Getpid() {
+			go start() // on another one: the first thread of a Go program never ends
+		} else {
+			started <- cmd.Start()
+		}
 		<-end
-	}()
+	}
+	go start()
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		comm, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "comm"))
+		comm, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/comm")
 		if err != nil {
 			t.Fatal(err)
 		}
