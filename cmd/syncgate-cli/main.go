@@ -6,6 +6,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ const (
 type exitError = cli.ExitError
 
 func main() {
+	runtime.LockOSThread() // see cli.Become
 	cli.TuneMemory(os.Getenv)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

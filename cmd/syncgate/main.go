@@ -6,12 +6,14 @@ package main
 
 import (
 	"os"
+	"runtime"
 
 	"github.com/syncgate/syncgate/cmd/internal/cli"
 	"github.com/syncgate/syncgate/cmd/internal/validate"
 )
 
 func main() {
+	runtime.LockOSThread() // see cli.Become
 	cli.TuneMemory(os.Getenv)
 	os.Exit(validate.Main(os.Args[1:], os.Stdout, os.Stderr))
 }

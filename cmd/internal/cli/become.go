@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
 )
 
@@ -24,16 +23,10 @@ func Beside(program string) (string, error) {
 	return path, nil
 }
 
-// The main goroutine keeps the first thread, for Become. Only an init function can see to
-// that (runtime.LockOSThread): main may have moved to another thread when it begins.
-//
-//nolint:gochecknoinits // see above
-func init() { runtime.LockOSThread() }
-
 // Become replaces this process by a program that lies beside it. Call it from the main
-// goroutine: Linux ends a process with its parent where that was asked for
-// (PR_SET_PDEATHSIG), and forgets so when another thread than the first becomes the other
-// program.
+// goroutine, and have that keep the thread it starts on: Linux ends a process with its
+// parent where that was asked for (PR_SET_PDEATHSIG), and forgets so when another thread
+// than the first becomes the other program.
 func Become(program string, args []string) error {
 	path, err := Beside(program)
 	if err != nil {
